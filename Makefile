@@ -1,0 +1,33 @@
+# On a fresh machine with git, make and Python 3.11: `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: test lint types lock clean
+
+test: $(READY) lint types
+	$(BIN)/python -m pytest -m "not campaign" $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+# The environment is made from the lock alone; tagline itself is installed as a link to this checkout.
+$(READY): requirements.lock pyproject.toml
+	command -v $(PYTHON) >/dev/null || { echo "tagline needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+# Needs uv on the PATH; writes versions and hashes, never an index address.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .tagline .pytest_cache .mypy_cache .ruff_cache .hypothesis

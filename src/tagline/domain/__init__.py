@@ -1,0 +1,1 @@
+"""Frozen values and pure decisions; no client, no path on disk, no clock."""

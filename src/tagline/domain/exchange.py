@@ -1,0 +1,161 @@
+"""What passes between drivers and connectors: rows read, writes wanted, outcomes told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from tagline.domain.model import Model
+from tagline.errors import Disposition
+
+Key = tuple[tuple[str, Any], ...]
+"""Columns and values that address a row, sorted by column; the primary id alone is one too."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it stood on the remote when it was read."""
+
+    key: Key
+    """The key it was asked by."""
+    id: str
+    etag: str | None
+    values: Mapping[str, Any]
+    """The asked columns: `Decimal` numbers, aware datetimes, `Ref` by primary id for lookups."""
+
+
+class WriteKind(StrEnum):
+    CREATE = "create"
+    """Only if absent."""
+    UPDATE = "update"
+    """Only if present, and unchanged since `etag` where the remote has one."""
+    DELETE = "delete"
+    ACT = "act"
+    """A named state transition; `fields` are its parameters."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One intended change of one remote row."""
+
+    kind: WriteKind
+    model: type[Model]
+    key: Key
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    etag: str | None = None
+    action: str = ""
+    """Name of the transition, for `ACT`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one write."""
+
+    disposition: Disposition
+    id: str | None = None
+    etag: str | None = None
+    code: str = ""
+    """Cause in kebab-case where it is not done, for example `row-changed`, `row-exists`, `throttled`."""
+    message: str = ""
+    """For people; names columns and keys, never values of a record."""
+    hint: str = ""
+    retry_after_s: float | None = None
+
+
+ROW_CHANGED = "row-changed"
+"""The ETag did not match: somebody wrote in between; read again."""
+ROW_EXISTS = "row-exists"
+"""A create met an existing row: somebody was first; read again."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A record that changed, as found by a sweep or told by a webhook."""
+
+    model: type[Model]
+    key: str
+    """The record's own key as text, for example the OrderID."""
+    version: str = ""
+    """Changes when the record does, where the remote tells; else empty."""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One page of changes and where the next read starts."""
+
+    items: Sequence[Change]
+    cursor: str
+    """Opaque to everyone but its connector; never goes backwards."""
+    more: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request as received, before anything trusted it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Source records that were read: parsed ones, and keys whose body could not be understood."""
+
+    records: Mapping[str, Model]
+    malformed: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
+    """Record key -> what was wrong: field and reason, never the value."""
+
+
+class Connector(Protocol):
+    """One remote system behind one connection. Errors are `TaglineError`, never the HTTP library's."""
+
+    def fetch(self, model: type[Model], keys: Sequence[str]) -> Fetched:
+        """Read whole source records by their own key; a missing one is absent from the answer."""
+        ...
+
+    def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
+        """Read the named columns of target rows by key, in the fewest requests; absent rows are absent."""
+        ...
+
+    def children(
+        self, model: type[Model], parent: str, parent_ids: Sequence[str], names: Sequence[str]
+    ) -> Mapping[str, Sequence[Row]]:
+        """
+        Read the rows of `model` whose lookup column `parent` is one of `parent_ids`, by parent id, in the fewest requests.
+
+        A row's `key` is its first alternate key where those columns are filled, else its primary id.
+        """
+        ...
+
+    def changes(self, model: type[Model], cursor: str | None) -> Changes:
+        """Read what changed since the cursor; `None` starts now, without history."""
+        ...
+
+    def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Make the writes, in order and in the fewest requests; one outcome each, in the same order."""
+        ...
+
+    def hint(self, request: Request) -> Sequence[Change]:
+        """Authenticate nothing, parse a webhook body into what changed; raises `RecordError` when malformed."""
+        ...
+
+    def subscribe(self, events: Sequence[str], url: str) -> Sequence[str]:
+        """Register a webhook per event at `url` unless it is registered already; returns what was added, for people."""
+        ...
+
+    def probe(self) -> str:
+        """One cheap read that proves address, credentials and rights; returns a sentence for people."""
+        ...
+
+    def describe(self, model: type[Model]) -> Mapping[str, Any]:
+        """The remote's own schema of the model, for drift; empty where it publishes none."""
+        ...
