@@ -145,17 +145,38 @@ def columns(model: type[Model]) -> dict[str, Column]:
     return found
 
 
-@dataclass(frozen=True)
 class Ref(Generic[M]):
     """
     A lookup value: a row of another table, named by one of its keys and never fetched.
 
-    Written in a model as `Ref[Account | Contact]`; made by `ref(Account, tl_customerkey=…)`.
+    Written in a model as `Ref[Account | Contact]`; made by `ref(Account, tl_customerkey=…)`. No dataclass, though it
+    behaves as a frozen one: pydantic has a schema of its own for generic dataclasses and would not ask ours.
     """
+
+    __slots__ = ("key", "model")
 
     model: type[M]
     key: tuple[tuple[str, Any], ...]
     """Columns of one declared alternate key with their values, or the primary id alone."""
+
+    def __init__(self, model: type[M], key: tuple[tuple[str, Any], ...]) -> None:
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "key", key)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a reference is frozen; {name} cannot be set")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and (self.model, self.key) == (other.model, other.key)
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.key))
+
+    def __repr__(self) -> str:
+        return f"Ref(model={self.model!r}, key={self.key!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.key)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
