@@ -91,14 +91,16 @@ class Effect(Generic[T]):
 
 def key_of(model: Model) -> Key:
     """
-    The key a target is written by: its model's first alternate key that was given whole, else its primary id.
+    The key a target is written by: its primary id where it was given, else its model's first alternate key given whole.
+
+    With the id, an alternate key is a column like any other and can be changed.
 
     Raises:
         UsageError: Nothing was given to address it by (code `target-key-missing`).
     """
     given = model.given()
     remote = type(model).remote
-    for names in (*remote.keys, (remote.primary_id,)):
+    for names in ((remote.primary_id,), *remote.keys):
         if all(given.get(n) is not None for n in names):
             return tuple(sorted((n, given[n]) for n in names))
     raise UsageError(
