@@ -1,0 +1,130 @@
+"""The token endpoint: client credentials for the organisations of the sandbox. Source: Web API notes, section 2."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from urllib.parse import parse_qs, unquote
+
+from tagline.clock import Clock
+from tagline.sandbox.control import control_login
+from tagline.sandbox.door import Door
+from tagline.sandbox.values import Request, Response
+from tagline.sandbox.wire import plain_json
+
+LIFETIME = timedelta(seconds=3599)
+DEFAULT_SCOPE = "/.default"
+
+
+@dataclass(frozen=True)
+class Application:
+    """A registered client."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+class Login:
+    """One tenant with its applications; organisations ask it whether a token is good for them."""
+
+    def __init__(self, clock: Clock, tenant: str, seed: int) -> None:
+        self.tenant = tenant
+        self.applications: dict[str, Application] = {}
+        self.resources: set[str] = set()
+        """Origins of the organisations that tokens can be asked for."""
+        self._clock = clock
+        self._random = Random(f"login {seed}")  # noqa: S311 - throw-away tokens of a sandbox
+        self._tokens: dict[str, tuple[str, datetime]] = {}
+        self.door = Door(clock, self._answer, failure=_failure, control=lambda r: control_login(self.door, r))
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request; see `Door.handle`."""
+        return self.door.handle(request)
+
+    def accepts(self, token: str, origin: str) -> bool:
+        """Whether the token was issued for that origin and has not expired."""
+        audience, expires = self._tokens.get(token, ("", self._clock.now()))
+        return audience == origin and self._clock.now() < expires
+
+    def _answer(self, request: Request) -> Response:
+        tenant, _, rest = unquote(request.path).lstrip("/").partition("/")
+        if tenant != self.tenant:
+            return self._refuse(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
+        base = f"{request.origin}/{tenant}"
+        if request.method == "GET" and rest == "v2.0/.well-known/openid-configuration":
+            return plain_json(
+                {
+                    "token_endpoint": f"{base}/oauth2/v2.0/token",
+                    "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                    "issuer": f"{base}/v2.0",
+                    "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                    "response_types_supported": ["token"],
+                }
+            )
+        if request.method == "POST" and rest == "oauth2/v2.0/token":
+            return self._issue(
+                {k: v[-1] for k, v in parse_qs(request.body.decode("utf-8", "replace")).items()}
+            )
+        return Response(404)
+
+    def _issue(self, form: dict[str, str]) -> Response:
+        application = self.applications.get(form.get("client_id", ""))
+        scope = form.get("scope", "")
+        audience = scope.removesuffix(DEFAULT_SCOPE)
+        if form.get("grant_type") != "client_credentials":
+            return self._refuse(400, "unsupported_grant_type", 70003, "The grant type is not supported.")
+        if application is None:
+            return self._refuse(
+                400, "unauthorized_client", 700016, "The application was not found in the tenant."
+            )
+        if form.get("client_secret") != application.client_secret:
+            return self._refuse(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        if not scope.endswith(DEFAULT_SCOPE):
+            return self._refuse(400, "invalid_scope", 70011, "The scope must end with /.default.")
+        if audience not in self.resources:
+            return self._refuse(
+                400, "invalid_resource", 500011, "The resource principal was not found in the tenant."
+            )
+        expires = self._clock.now() + LIFETIME
+        token = self._token(application.client_id, audience, expires)
+        self._tokens[token] = (audience, expires)
+        seconds = int(LIFETIME.total_seconds())
+        return plain_json(
+            {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
+        )
+
+    def _token(self, client_id: str, audience: str, expires: datetime) -> str:
+        claims = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{self.tenant}/",
+            "appid": client_id,
+            "tid": self.tenant,
+            "exp": int(expires.timestamp()),
+        }
+        parts = (
+            json.dumps({"typ": "JWT", "alg": "RS256"}).encode(),
+            json.dumps(claims).encode(),
+            self._random.randbytes(32),
+        )
+        return ".".join(base64.urlsafe_b64encode(p).rstrip(b"=").decode() for p in parts)
+
+    def _refuse(self, status: int, error: str, number: int, text: str) -> Response:
+        return plain_json(
+            {
+                "error": error,
+                "error_description": f"AADSTS{number}: {text}",
+                "error_codes": [number],
+                "timestamp": self._clock.now().strftime("%Y-%m-%d %H:%M:%SZ"),
+                "trace_id": "00000000-0000-0000-0000-000000000000",
+                "correlation_id": "00000000-0000-0000-0000-000000000000",
+                "error_uri": f"https://login.microsoftonline.com/error?code={number}",
+            },
+            status,
+        )
+
+
+def _failure(status: int) -> Response:
+    return Response(status, (("Retry-After", "1"),) if status == 429 else ())

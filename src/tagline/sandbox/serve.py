@@ -1,0 +1,223 @@
+"""The sandbox over TLS on loopback: every site on a port of its own, same paths as the remotes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tagline.errors import UsageError
+from tagline.sandbox.ca import Authority
+from tagline.sandbox.deliverer import Deliverer
+from tagline.sandbox.faults import BrokenConnection, Fault
+from tagline.sandbox.sandbox import Endpoints, Sandbox, Site
+from tagline.sandbox.values import Request, Response
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 30.0
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A sandbox that is being served."""
+
+    sandbox: Sandbox
+    endpoints: Endpoints
+    authority: Authority
+    """Issues further certificates for loopback, for example for the webhook intake."""
+
+    def connection_configs(self, env: str) -> dict[str, dict[str, Any]]:
+        """See `Sandbox.connection_configs`, at the served addresses."""
+        return self.sandbox.connection_configs(env, self.endpoints)
+
+
+class _Protocol(H11Protocol):
+    """Lets the application break its connection, as a remote in trouble does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["tagline.abort"] = self.transport.abort
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+class _Application:
+    """One site as an ASGI application."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = await _request(scope, receive)
+        try:
+            response = await asyncio.to_thread(self._site.handle, request)
+        except BrokenConnection as broken:
+            await _break(broken, scope, receive, send)
+        else:
+            await _respond(response, response.body, send)
+
+
+async def _request(scope: Scope, receive: Receive) -> Request:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    query = scope["query_string"].decode("latin-1")
+    path = scope["raw_path"].decode("latin-1")
+    url = f"https://{headers['host']}{path}" + (f"?{query}" if query else "")
+    return Request(scope["method"], url, headers, body)
+
+
+async def _respond(response: Response, body: bytes, send: Send) -> None:
+    """Send the answer; a `body` shorter than the whole one leaves it torn."""
+    headers = [
+        (name.lower().encode(), value.encode("latin-1", "replace")) for name, value in response.headers
+    ]
+    if response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": len(body) < len(response.body)})
+
+
+async def _break(broken: BrokenConnection, scope: Scope, receive: Receive, send: Send) -> None:
+    if broken.fault is Fault.TORN_BODY and broken.partial is not None and len(broken.partial[2]) > 1:
+        response = Response(*broken.partial)
+        await _respond(response, response.body[: len(response.body) // 2], send)
+        return  # the server closes what is incomplete
+    if broken.fault not in (Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AFTER):
+        scope["tagline.abort"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextmanager
+def serve(sandbox: Sandbox, ca_file: Path, base_port: int | None = None) -> Iterator[Served]:
+    """
+    Serve every site until the block ends, and deliver the shops' webhooks.
+
+    Args:
+        ca_file: Where the certificate to trust is written.
+        base_port: First of consecutive ports: login, then shop and organisation of each environment; None lets the
+            system choose.
+
+    Raises:
+        UsageError: A port is taken (code `sandbox-port-taken`).
+    """
+    authority = Authority()
+    authority.write(ca_file)
+    count = 1 + 2 * len(sandbox.environments)
+    sockets = _bind(count, base_port)
+    endpoints = _endpoints(sandbox, [s.getsockname()[1] for s in sockets], ca_file)
+    sandbox.login.resources.update(endpoints.organisations.values())
+    deliverers = [Deliverer(shop, sandbox.clock, ca_file) for shop in sandbox.shops.values()]
+    with tempfile.TemporaryDirectory(prefix="tagline-sandbox-") as folder:
+        pem = Path(folder) / "server.pem"
+        authority.issue(pem)
+        servers = [_server(site, pem) for site in sandbox.sites(endpoints).values()]
+        thread = threading.Thread(target=_run, args=(servers, sockets), name="sandbox sites", daemon=True)
+        thread.start()
+        try:
+            _await_start(servers, thread)
+            for deliverer in deliverers:
+                deliverer.start()
+            yield Served(sandbox, endpoints, authority)
+        finally:
+            for deliverer in deliverers:
+                deliverer.stop()
+            for server in servers:
+                server.should_exit = True
+            thread.join()
+
+
+def _bind(count: int, base_port: int | None) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    for index in range(count):
+        # asyncio switches Nagle's delay off only for sockets that name their protocol.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sockets.append(bound)
+        port = 0 if base_port is None else base_port + index
+        try:
+            bound.bind((HOST, port))
+        except OSError as error:
+            for each in sockets:
+                each.close()
+            raise UsageError(
+                f"port {port} of {HOST} cannot be used: {error.strerror}",
+                code="sandbox-port-taken",
+                hint="choose another base port, or none to let the system choose",
+            ) from error
+    return sockets
+
+
+def _endpoints(sandbox: Sandbox, ports: Sequence[int], ca_file: Path) -> Endpoints:
+    origins = [f"https://{HOST}:{port}" for port in ports]
+    return Endpoints(
+        login=origins[0],
+        shops=dict(zip(sandbox.environments, origins[1::2], strict=True)),
+        organisations=dict(zip(sandbox.environments, origins[2::2], strict=True)),
+        ca_file=str(ca_file),
+    )
+
+
+def _server(site: Site, pem: Path) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            _Application(site),
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            ssl_certfile=str(pem),
+            log_level="critical",
+            timeout_graceful_shutdown=0,
+        )
+    )
+
+
+def _run(servers: Sequence[uvicorn.Server], sockets: Sequence[socket.socket]) -> None:
+    async def together() -> None:
+        await asyncio.gather(
+            *(server.serve(sockets=[bound]) for server, bound in zip(servers, sockets, strict=True))
+        )
+        for server in servers:
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()  # its client keeps it open; the loop is about to end
+        await asyncio.sleep(0)
+
+    asyncio.run(together())
+
+
+def _await_start(servers: Sequence[uvicorn.Server], thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not all(server.started for server in servers):
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the sandbox did not start")
+        time.sleep(0.01)

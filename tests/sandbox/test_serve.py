@@ -1,0 +1,195 @@
+"""The sandbox over TLS: same behaviour, real sockets, webhooks sent by itself, control pages beside it."""
+
+import http.server
+import json
+import queue
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from tagline.clock import SystemClock
+from tagline.errors import UsageError
+from tagline.sandbox.faults import Fault
+from tagline.sandbox.sandbox import Sandbox
+from tagline.sandbox.serve import serve
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    ca_file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    with serve(Sandbox(SystemClock(), environments=("dev",)), ca_file) as served:
+        yield served
+
+
+@pytest.fixture
+def web(served):
+    context = ssl.create_default_context(cafile=served.endpoints.ca_file)
+    with httpx.Client(verify=context, trust_env=False, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def shop_api(served, web):
+    configs = served.connection_configs("dev")
+    config, secrets = configs["shop"], configs["secrets"]
+    headers = {
+        "SecureUrl": config["store_url"],
+        "PrivateKey": secrets[config["private_key"].removeprefix("env:")],
+        "Token": secrets[config["token"].removeprefix("env:")],
+    }
+
+    def call(method, path, body=None):
+        return web.request(method, config["url"] + path, json=body, headers=headers)
+
+    return call
+
+
+@pytest.fixture
+def crm_api(served, web):
+    configs = served.connection_configs("dev")
+    crm = configs["crm"]
+    token = web.post(
+        f"{crm['authority']}/{crm['tenant']}/oauth2/v2.0/token",
+        data={
+            "client_id": crm["client_id"],
+            "client_secret": configs["secrets"][crm["client_secret"].removeprefix("env:")],
+            "grant_type": "client_credentials",
+            "scope": f"{crm['url']}/.default",
+        },
+    ).json()["access_token"]
+
+    def call(method, path, body=None):
+        headers = {"Authorization": f"Bearer {token}"}
+        return web.request(method, f"{crm['url']}/api/data/v9.2/{path}", json=body, headers=headers)
+
+    return call
+
+
+def control(served, web, site, *, page, method="GET", body=None):
+    origin = {"shop": served.endpoints.shops, "crm": served.endpoints.organisations}[site]["dev"]
+    answer = web.request(method, f"{origin}/_sandbox/{page}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_client_without_the_authority_does_not_connect(served):
+    with httpx.Client(trust_env=False) as stranger, pytest.raises(httpx.ConnectError):
+        stranger.get(served.endpoints.login)
+
+
+def test_both_remotes_answer_at_their_own_paths(served, web, shop_api, crm_api):
+    (order_id,) = control(served, web, "shop", page="place", method="POST", body={"count": 1, "seed": 1})[
+        "orders"
+    ]
+    assert shop_api("GET", f"/Orders/{order_id}").json()[0]["OrderID"] == order_id
+    created = crm_api("POST", "accounts", {"name": "Über"})
+    assert created.headers["OData-EntityId"].startswith(served.endpoints.organisations["dev"])
+    found = crm_api("GET", "accounts?$select=name&$filter=name eq 'Über'").json()["value"]
+    assert [row["name"] for row in found] == ["Über"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (Fault.RESET_BEFORE, (httpx.ReadError, httpx.RemoteProtocolError)),
+        (Fault.TORN_BODY, httpx.RemoteProtocolError),
+    ],
+)
+def test_broken_connections_are_broken_on_the_wire(served, web, shop_api, fault, raised):
+    control(served, web, "shop", page="faults", method="POST", body={"next": [fault]})
+    with pytest.raises(raised):
+        shop_api("GET", "/OrderStatus")
+    assert shop_api("GET", "/OrderStatus").status_code == 200
+
+
+def test_no_answer_comes_before_the_client_gives_up(served, web, shop_api):
+    control(served, web, "shop", page="faults", method="POST", body={"next": [Fault.TIMEOUT_BEFORE]})
+    with pytest.raises(httpx.ReadTimeout):
+        web.get(served.endpoints.shops["dev"] + "/3dCartWebAPI/v2/OrderStatus", timeout=0.3)
+
+
+def test_the_shop_sends_its_webhooks_by_itself(served, web, shop_api):
+    seen: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self):
+            length = int(self.headers.get("content-length", 0))
+            seen.put((self.command, self.rfile.read(length)))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        do_GET = do_POST = answer  # noqa: N815 - the base class looks for these names
+
+        def log_message(self, *_args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{receiver.server_port}/hook"
+            hook = {"Name": "t", "Url": url, "EventType": 1, "Enabled": True}
+            webhook_id = shop_api("POST", "/Webhooks", hook).json()[0]["Value"]
+            placed = control(served, web, "shop", page="place", method="POST", body={"count": 2, "seed": 2})[
+                "orders"
+            ]
+            got = [seen.get(timeout=10) for _ in range(3)]
+            shop_api("DELETE", f"/Webhooks/{webhook_id}")
+        finally:
+            receiver.shutdown()
+            thread.join()
+    assert [method for method, _ in got] == ["GET", "POST", "POST"]
+    assert [json.loads(body)[0]["OrderID"] for _, body in got[1:]] == placed
+
+
+def test_control_pages_play_shopper_merchant_and_clerk(served, web, shop_api, crm_api):
+    cases = control(served, web, "shop", page="awkward", method="POST")
+    order_id = cases["line_removed_later"]
+    control(served, web, "shop", page="remove-line", method="POST", body={"order": order_id, "item": 1})
+    control(served, web, "shop", page="status", method="POST", body={"order": order_id, "status": 6})
+    (order,) = [o for o in control(served, web, "shop", page="orders") if o["OrderID"] == order_id]
+    assert (len(order["OrderItemList"]), order["OrderStatusID"]) == (1, 6)
+    control(served, web, "crm", page="add-product", method="POST", body={"sku": "MUG-LTD-07"})
+    assert crm_api("GET", "products(productnumber='MUG-LTD-07')").json()["statecode"] == 0
+    rows = control(served, web, "crm", page="rows?table=pricelevel")
+    assert {row["name"] for row in rows} == {"Web", "Wholesale"}
+    log = control(served, web, "crm", page="log")
+    assert not any("_sandbox" in entry["path"] for entry in log["entries"])
+    assert log["calls"] > 0
+
+
+def test_a_taken_port_is_refused_by_name(tmp_path):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with (
+            pytest.raises(UsageError, match=str(port)) as caught,
+            serve(Sandbox(SystemClock()), tmp_path / "ca.pem", port),
+        ):
+            pass
+    assert caught.value.code == "sandbox-port-taken"
+
+
+def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from tagline.sandbox.main import run;"
+        "sys.exit(run(Path(sys.argv[1]), True, ('dev',), None, 5))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "ca.pem")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert facts["seed"] == 5
+    dev = facts["environments"]["dev"]
+    assert dev["crm"]["client_secret"].removeprefix("env:") in dev["secrets"]
+    assert dev["shop"]["ca_file"] == str(tmp_path / "ca.pem")
