@@ -159,3 +159,7 @@ class Connector(Protocol):
     def describe(self, model: type[Model]) -> Mapping[str, Any]:
         """The remote's own schema of the model, for drift; empty where it publishes none."""
         ...
+
+    def close(self) -> None:
+        """Let go of the network; nothing is asked of it afterwards."""
+        ...

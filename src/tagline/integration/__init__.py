@@ -1,0 +1,5 @@
+"""What an integration package declares, and loading it from a directory into checked values."""
+
+from tagline.integration.load import Integration, Project, load, parse_project, routes
+
+__all__ = ["Integration", "Project", "load", "parse_project", "routes"]
