@@ -1,0 +1,54 @@
+"""Remote systems as clients. `connect` builds one from its configuration; models live in each system's package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tagline.clock import Clock
+from tagline.connectors.secrets import resolve_secret
+from tagline.domain.environment import Connection, Shift4ShopConnection
+from tagline.domain.exchange import Connector
+
+if TYPE_CHECKING:
+    from tagline.connectors.http import Transport
+
+__all__ = ["connect", "resolve_secret"]
+
+
+def connect(
+    name: str,
+    config: Connection,
+    *,
+    clock: Clock,
+    secrets: Callable[[str], str] = resolve_secret,
+    transport: Transport | None = None,
+    read_only: bool = False,
+    new_id: Callable[[], str] = lambda: str(uuid4()),
+) -> Connector:
+    """
+    A client for one connection; close it when done.
+
+    Nothing is sent yet; credentials are resolved now, the webhook token only when webhooks are registered.
+
+    Args:
+        transport: Sends in place of the network: the sandbox in process, or a cassette.
+        read_only: Refuse below everything whatever is not a read.
+        new_id: Makes the boundaries of batches.
+
+    Raises:
+        UsageError: A secret is missing, an address is not https, or a zone or certificate file is unknown.
+    """
+    # Imported here, since a mapping imports models from these packages and needs neither msal nor httpx for it.
+    if isinstance(config, Shift4ShopConnection):
+        from tagline.connectors.shift4shop.client import Shift4ShopClient
+
+        return Shift4ShopClient(
+            name, config, clock=clock, secrets=secrets, transport=transport, read_only=read_only
+        )
+    from tagline.connectors.dataverse.client import DataverseClient
+
+    return DataverseClient(
+        name, config, clock=clock, secrets=secrets, new_id=new_id, transport=transport, read_only=read_only
+    )

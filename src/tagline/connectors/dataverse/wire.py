@@ -1,0 +1,236 @@
+"""Values of models on Dataverse's wire, and the addresses of rows.
+
+Source: reference/dataverse-api.md sections 4, 7.1 and 7.2; navigation names: reference/dataverse-metadata/_navigation.json.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, get_args
+from urllib.parse import quote
+
+from tagline.domain.exchange import Key
+from tagline.domain.model import Model, Ref, ref_targets
+from tagline.errors import RecordError
+
+LOOKUP_ANNOTATION: Final = "Microsoft.Dynamics.CRM.lookuplogicalname"
+
+CUSTOMER_LOOKUPS: Final = frozenset({"customerid", "parentcustomerid"})
+"""Lookups of type Customer: their navigation property carries the target's name, however many our model allows."""
+
+DATE_ONLY: Final = frozenset({("salesorder", "datefulfilled")})
+"""Columns without a time of day. A model gives and gets midnight UTC of that day."""
+
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class WireField:
+    """How one field of a model travels."""
+
+    select: str
+    """Its name when it is read."""
+    targets: tuple[type[Model], ...]
+    """Of a lookup; empty for plain values."""
+    kinds: tuple[type, ...]
+    """Types of a plain value."""
+    date_only: bool
+
+
+@lru_cache(maxsize=256)
+def fields_of(model: type[Model]) -> Mapping[str, WireField]:
+    """How the fields of a model travel, by name."""
+    found = {}
+    for name, info in model.model_fields.items():
+        targets = ref_targets(info.annotation)
+        found[name] = WireField(
+            select=f"_{name}_value" if targets else name,
+            targets=targets,
+            kinds=tuple(k for k in get_args(info.annotation) or (info.annotation,) if isinstance(k, type)),
+            date_only=(model.remote.entity, name) in DATE_ONLY,
+        )
+    return MappingProxyType(found)
+
+
+def is_guid(value: object) -> bool:
+    return isinstance(value, str) and _GUID.fullmatch(value) is not None
+
+
+def select(model: type[Model], names: Sequence[str]) -> str:
+    """The value of `$select` for these fields, the primary id first."""
+    fields = fields_of(model)
+    wanted = [model.remote.primary_id, *(fields[n].select for n in names)]
+    return ",".join(dict.fromkeys(wanted))
+
+
+def address(model: type[Model], key: Key) -> str:
+    """
+    The address of a row, relative to the API's root and percent-encoded.
+
+    Raises:
+        RecordError: A value of the key cannot stand in an address (code `key-not-addressable`).
+    """
+    remote = model.remote
+    if len(key) == 1 and key[0][0] == remote.primary_id:
+        if not is_guid(key[0][1]):
+            raise _not_addressable(model, remote.primary_id, "is no GUID")
+        return f"{remote.collection}({key[0][1]})"
+    return f"{remote.collection}({','.join(_key_part(model, n, v) for n, v in key)})"
+
+
+def to_wire(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The JSON members that set these fields; None clears.
+
+    Raises:
+        RecordError: A value has no form on the wire (code `value-not-sendable`).
+    """
+    members: dict[str, Any] = {}
+    for name, value in given.items():
+        field = fields_of(model).get(name)
+        if field is None:
+            raise _not_sendable(model, name, "is no field of the model")
+        if field.targets:
+            members |= _bind(model, name, field, value)
+        else:
+            members[name] = _plain(model, name, field, value)
+    return members
+
+
+def from_wire(model: type[Model], row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """
+    The values of these fields in a row that was read.
+
+    Raises:
+        RecordError: A value is of another type than the model says (code `column-unexpected`).
+    """
+    values: dict[str, Any] = {}
+    for name in names:
+        field = fields_of(model)[name]
+        value = row.get(field.select)
+        try:
+            values[name] = _ref(field, value, row) if field.targets else _read(field, value)
+        except (ValueError, TypeError, OverflowError):
+            raise RecordError(
+                f"{model.remote.entity}.{name} holds a value of another type than the model says",
+                code="column-unexpected",
+                where={"entity": model.remote.entity, "field": name},
+                hint="compare the model with the remote's schema",
+            ) from None
+    return values
+
+
+def to_text(value: datetime) -> str:
+    """An aware time as the remote writes it: UTC, in whole seconds."""
+    return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _key_part(model: type[Model], name: str, value: object) -> str:
+    if isinstance(value, Ref):
+        if len(value.key) != 1 or not is_guid(value.key[0][1]):
+            raise _not_addressable(model, name, "refers to a row by another key than its id")
+        return f"_{name}_value={value.key[0][1]}"
+    if isinstance(value, bool) or value is None or value == "":
+        raise _not_addressable(model, name, "is blank or of no type that keys can have")
+    if isinstance(value, str):
+        doubled = value.replace("'", "''")
+        return f"{name}='{quote(doubled, safe='')}'"
+    if isinstance(value, int):
+        return f"{name}={value}"
+    if isinstance(value, Decimal):
+        return f"{name}={value:f}"
+    if isinstance(value, datetime):
+        return f"{name}={quote(to_text(value), safe='')}"
+    raise _not_addressable(model, name, "is of no type that keys can have")
+
+
+def _bind(model: type[Model], name: str, field: WireField, value: object) -> dict[str, Any]:
+    if value is None:
+        # Clearing one of a lookup's navigation properties clears the lookup.
+        return {f"{_navigation(name, field, field.targets[0])}@odata.bind": None}
+    if not isinstance(value, Ref):
+        raise _not_sendable(model, name, "is no reference")
+    return {f"{_navigation(name, field, value.model)}@odata.bind": f"/{address(value.model, value.key)}"}
+
+
+def _navigation(name: str, field: WireField, target: type[Model]) -> str:
+    several = len(field.targets) > 1 or name in CUSTOMER_LOOKUPS
+    return f"{name}_{target.remote.entity}" if several else name
+
+
+def _plain(model: type[Model], name: str, field: WireField, value: object) -> object:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise _not_sendable(model, name, "is a time without a zone")
+        return value.astimezone(UTC).date().isoformat() if field.date_only else to_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise _not_sendable(model, name, "is not finite")
+    if value is None or isinstance(value, bool | int | str | Decimal):
+        return value
+    raise _not_sendable(model, name, f"is a {type(value).__name__}")
+
+
+def _ref(field: WireField, value: object, row: Mapping[str, Any]) -> Ref[Model] | None:
+    if value is None:
+        return None
+    if not is_guid(value):
+        raise ValueError("no GUID")
+    entity = row.get(f"{field.select}@{LOOKUP_ANNOTATION}")
+    # A row of a table that the model does not allow is still another row than any it allows: its id differs.
+    target = next((t for t in field.targets if t.remote.entity == entity), field.targets[0])
+    return Ref(target, ((target.remote.primary_id, value),))
+
+
+def _read(field: WireField, value: object) -> object:
+    if value is None:
+        return None
+    if Decimal in field.kinds:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise TypeError("no number")
+        return Decimal(value)
+    if datetime in field.kinds:
+        return _to_instant(value)
+    if date in field.kinds:
+        return date.fromisoformat(str(value))
+    if int in field.kinds and isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    if type(value) not in field.kinds:
+        raise TypeError("another type")
+    return value
+
+
+def _to_instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return datetime.combine(date.fromisoformat(value), time(), UTC)
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("no zone")
+    return instant.astimezone(UTC)
+
+
+def _not_addressable(model: type[Model], name: str, reason: str) -> RecordError:
+    return RecordError(
+        f"{model.remote.entity}.{name} {reason}, so that no row can be addressed by it",
+        code="key-not-addressable",
+        where={"entity": model.remote.entity, "field": name},
+        hint="give every column of the key in the mapping",
+    )
+
+
+def _not_sendable(model: type[Model], name: str, reason: str) -> RecordError:
+    return RecordError(
+        f"{model.remote.entity}.{name} {reason}, which cannot be sent",
+        code="value-not-sendable",
+        where={"entity": model.remote.entity, "field": name},
+        hint="correct the rule of this field",
+    )

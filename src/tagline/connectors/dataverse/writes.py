@@ -1,0 +1,205 @@
+"""Writes as parts of a batch, and what their answers mean: pure, one part and one outcome per write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from tagline.connectors import json_values
+from tagline.connectors.dataverse.batch import Part, PartAnswer
+from tagline.connectors.dataverse.models import SalesOrder
+from tagline.connectors.dataverse.wire import address, is_guid, to_text, to_wire
+from tagline.connectors.dispositions import DATAVERSE, Meaning
+from tagline.domain.exchange import ROW_CHANGED, Outcome, Write, WriteKind
+from tagline.domain.model import Ref
+from tagline.errors import Disposition, RecordError
+
+ROOT: Final = "/api/data/v9.2"
+
+FULFIL_PATH: Final = f"{ROOT}/FulfillSalesOrder"
+"""
+Unbound, as the older reference has it. An assumption: the newer one binds it to the collection
+(`salesorders/Microsoft.Dynamics.CRM.FulfillSalesOrder`). Source: reference/dataverse-api.md section 15.4 and 21, 2.
+"""
+
+CANCEL_PATH: Final = f"{ROOT}/CancelSalesOrder"
+
+CLOSING: Final[Mapping[str, tuple[str, int]]] = {
+    "FulfillSalesOrder": (FULFIL_PATH, 100001),
+    "CancelSalesOrder": (CANCEL_PATH, 4),
+}
+"""Actions that close an order, with their path and the status they set when none is asked for."""
+
+SUBMITTED: Final = {"statecode": 1, "statuscode": 3}
+
+CLOSE_FIELDS: Final = ("subject", "description", "actualend")
+"""Parameters of a closing action beside `Status`: columns of the activity it leaves."""
+
+_JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
+_ROW_OF_KEY: Final = "0x80060891"
+_ROW_OF_ID: Final = "0x80040217"
+_KEY_TAKEN: Final = "0x80060892"
+
+
+def part_of(write: Write) -> Part:
+    """
+    The request that makes a write.
+
+    A create is a PATCH of the key that must not exist, an update or a delete needs the row, and its version where one
+    is known: nothing is created or overwritten by accident.
+
+    Raises:
+        RecordError: It has no form on the wire (codes `key-not-addressable`, `value-not-sendable`, `not-supported`).
+    """
+    match write.kind:
+        case WriteKind.CREATE:
+            return _patch(write, address(write.model, write.key), {"If-None-Match": "*"}, write.fields)
+        case WriteKind.UPDATE:
+            return _patch(write, _row(write), {"If-Match": write.etag or "*"}, write.fields)
+        case WriteKind.DELETE:
+            return Part("DELETE", f"{ROOT}/{_row(write)}", {"If-Match": write.etag or "*"})
+        case WriteKind.ACT:
+            return _act(write)
+
+
+def outcome_of(write: Write, answer: PartAnswer, retry_after: float | None = None) -> Outcome:
+    """What became of a write; names columns and tables, never values."""
+    code, text = error_of(answer)
+    meaning = DATAVERSE.judge(answer.status, code)
+    if meaning.disposition is Disposition.DONE:
+        return _done(write, answer)
+    if write.kind is WriteKind.DELETE and code in (_ROW_OF_KEY, _ROW_OF_ID):
+        return Outcome(Disposition.DONE, id=write.id)
+    meaning = _in_context(write, answer.status, code, text, meaning)
+    return Outcome(
+        meaning.disposition,
+        id=write.id,
+        code=meaning.code,
+        message=_message(write, answer.status, code, text),
+        hint=meaning.hint,
+        retry_after_s=retry_after,
+    )
+
+
+def error_of(answer: PartAnswer) -> tuple[str, str]:
+    """Code and text of an error body; both empty when there is none."""
+    body = answer.json()
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return "", ""
+    return str(error.get("code", "")).lower(), str(error.get("message", ""))
+
+
+def _patch(write: Write, row: str, condition: Mapping[str, str], fields: Mapping[str, Any]) -> Part:
+    headers = {**_JSON, **condition, "Prefer": "return=representation"}
+    body = json_values.dump(to_wire(write.model, fields)).encode()
+    return Part("PATCH", f"{ROOT}/{row}?$select={write.model.remote.primary_id}", headers, body)
+
+
+def _row(write: Write) -> str:
+    if write.id is not None:
+        return address(write.model, ((write.model.remote.primary_id, write.id),))
+    return address(write.model, write.key)
+
+
+def _act(write: Write) -> Part:
+    if write.model is not SalesOrder or write.action not in {"SubmitSalesOrder", *CLOSING}:
+        raise RecordError(
+            f"{write.model.remote.entity} has no action {write.action}",
+            code="not-supported",
+            where={"entity": write.model.remote.entity, "action": write.action},
+            hint=f"salesorder has SubmitSalesOrder, {', '.join(CLOSING)}",
+        )
+    unknown = [n for n in write.fields if n not in (*CLOSE_FIELDS, "Status")]
+    if unknown:
+        raise RecordError(
+            f"{write.action} has no parameter {', '.join(unknown)}",
+            code="not-supported",
+            where={"entity": write.model.remote.entity, "action": write.action},
+            hint=f"it takes Status, {', '.join(CLOSE_FIELDS)}",
+        )
+    if write.action == "SubmitSalesOrder":
+        return _patch(write, _row(write), {"If-Match": write.etag or "*"}, SUBMITTED)
+    path, status = CLOSING[write.action]
+    close = {n: _close_value(write.fields[n]) for n in CLOSE_FIELDS if n in write.fields}
+    body = {
+        "Status": write.fields.get("Status", status),
+        "OrderClose": {
+            "@odata.type": "#Microsoft.Dynamics.CRM.orderclose",
+            "salesorderid@odata.bind": f"/{_row(write)}",
+            **close,
+        },
+    }
+    return Part("POST", path, _JSON, json_values.dump(body).encode())
+
+
+def _close_value(value: object) -> object:
+    return to_text(value) if isinstance(value, datetime) else value
+
+
+def _done(write: Write, answer: PartAnswer) -> Outcome:
+    if write.kind in (WriteKind.DELETE, WriteKind.ACT) and answer.status == 204:
+        return Outcome(Disposition.DONE, id=write.id)
+    body = answer.json()
+    row = body if isinstance(body, Mapping) else {}
+    named = re.search(r"\(([^()]+)\)\s*$", answer.headers.get("odata-entityid", ""))
+    candidates = (row.get(write.model.remote.primary_id), named and named.group(1), write.id)
+    found = next((c for c in candidates if is_guid(c)), None)
+    etag = row.get("@odata.etag") or answer.headers.get("etag")
+    if found is None:
+        return Outcome(
+            Disposition.RETRY,
+            code="answer-incomplete",
+            message=f"Dataverse did not tell the id of the {write.model.remote.entity} it wrote",
+            hint="nothing to do; the row is read again",
+        )
+    return Outcome(Disposition.DONE, id=found, etag=etag)
+
+
+def _in_context(write: Write, status: int, code: str, text: str, meaning: Meaning) -> Meaning:
+    """What the same answer means for this kind of write."""
+    if status == 412 and not code:
+        return DATAVERSE.judge(412, "0x80040237" if write.kind is WriteKind.CREATE else "0x80060882")
+    if code == _KEY_TAKEN and write.kind is not WriteKind.CREATE:
+        return Meaning(
+            Disposition.DEAD_LETTER,
+            code="key-taken",
+            hint="another row has this key: merge the two, then redrive",
+        )
+    if code in (_ROW_OF_KEY, _ROW_OF_ID):
+        if _is_itself(write, code, text):
+            return Meaning(Disposition.RETRY, ROW_CHANGED, "the row was deleted meanwhile; it is read again")
+        return Meaning(
+            Disposition.DEAD_LETTER,
+            code="reference-absent",
+            hint="create the row it refers to, or correct the key, then redrive",
+        )
+    return meaning
+
+
+def _is_itself(write: Write, code: str, text: str) -> bool:
+    """Whether the row that does not exist is the one to write, and not one it refers to; the codes do not tell."""
+    if write.kind is WriteKind.CREATE:
+        return False
+    if not any(isinstance(v, Ref) for v in write.fields.values()):
+        return True
+    if code == _ROW_OF_KEY:
+        return f" in {write.model.remote.entity} " in f"{text} "
+    return write.id is not None and write.id.lower() in text.lower()
+
+
+def _message(write: Write, status: int, code: str, text: str) -> str:
+    """The remote's own text quotes values, so that only the columns it names are taken from it."""
+    entity = write.model.remote.entity
+    doing = write.action or write.kind.value
+    named = [n for n in write.model.model_fields if re.search(rf"(?:'|\bfor ){re.escape(n)}\b", text)]
+    absent = [
+        n
+        for n, v in write.fields.items()
+        if isinstance(v, Ref) and re.search(rf"\b{v.model.remote.entity}\b", text, re.IGNORECASE)
+    ]
+    about = dict.fromkeys((*named, *absent))
+    columns = f" about {', '.join(about)}" if about else ""
+    return f"Dataverse answered {status} {code}".rstrip() + f" to {doing} of {entity}{columns}"

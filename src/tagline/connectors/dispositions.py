@@ -1,0 +1,193 @@
+"""What an answer of a remote means for the run of a record: one table per system, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS
+from tagline.errors import Disposition, NotAuthorisedError, RecordError, TaglineError, TryAgainError
+
+Clue = tuple[int | None, str | None]
+"""HTTP status and the system's own error code in lower case; None stands for any."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one kind of answer means."""
+
+    disposition: Disposition
+    code: str = ""
+    """Cause in kebab-case; empty when done."""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The meanings of one system's answers."""
+
+    system: str
+    """For people, for example `Dataverse`."""
+    meanings: Mapping[Clue, Meaning]
+
+    def judge(self, status: int, code: str = "") -> Meaning:
+        """
+        The meaning of an answer: by status and code, else by code, else by status, else by class of status.
+
+        The code decides before the status alone, because one error travels under two statuses in two releases.
+        """
+        code = code.lower()
+        for clue in ((status, code), (None, code), (status, None)):
+            if clue in self.meanings:
+                return self.meanings[clue]
+        if 200 <= status < 300:
+            return Meaning(Disposition.DONE)
+        if status >= 500:
+            return _FAILED
+        return _REFUSED
+
+
+def to_error(
+    meaning: Meaning,
+    message: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    retry_after_s: float | None = None,
+) -> TaglineError:
+    """The error that tells what the answer means; raised where no outcome of a single record can be told."""
+    if meaning.disposition is Disposition.RETRY:
+        kind: type[TaglineError] = TryAgainError
+    elif meaning.disposition is Disposition.STOP:
+        kind = NotAuthorisedError
+    else:
+        kind = RecordError
+    return kind(
+        message,
+        code=meaning.code,
+        where=where,
+        hint=meaning.hint,
+        disposition=meaning.disposition,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _retry(*, code: str, hint: str = "") -> Meaning:
+    return Meaning(Disposition.RETRY, code, hint)
+
+
+def _dead(*, code: str, hint: str = "") -> Meaning:
+    return Meaning(Disposition.DEAD_LETTER, code, hint)
+
+
+def _stop(*, code: str, hint: str = "") -> Meaning:
+    return Meaning(Disposition.STOP, code, hint)
+
+
+_FAILED: Final = _retry(code="remote-failed", hint="look at the remote's own status page if this goes on")
+_REFUSED: Final = _dead(
+    code="remote-refused", hint="compare the named columns with the remote's rules, then redrive"
+)
+
+_THROTTLED: Final = _retry(
+    code="remote-throttled", hint="nothing to do; it is tried again when the remote allows"
+)
+_AWAY: Final = _retry(
+    code="remote-unavailable", hint="nothing to do unless it lasts; then ask the remote's operator"
+)
+_EXISTS: Final = _retry(code=ROW_EXISTS, hint="somebody created it first; it is read again")
+_ABSENT: Final = _dead(
+    code="row-absent", hint="check whether the row was deleted on the remote, then redrive"
+)
+_TOO_LARGE: Final = _dead(code="request-too-large", hint="look for an unusually long text in the record")
+_NOT_IMPLEMENTED: Final = _dead(code="remote-not-implemented", hint="check the version of the remote")
+_SIGNED_OUT: Final = _stop(
+    code="not-signed-in", hint="check address, credentials and their expiry in the environment"
+)
+_NOT_PERMITTED: Final = _stop(code="not-permitted", hint="give the application the rights the flows need")
+_OUT_OF_RANGE: Final = _dead(
+    code="number-out-of-range", hint="correct the number in the source or its rule, then redrive"
+)
+_QUERY: Final = _dead(
+    code="query-refused", hint="compare the model with the remote's schema: a column or table is unknown"
+)
+_NO_VERSIONS: Final = _dead(
+    code="versions-unsupported", hint="switch optimistic concurrency on for the table"
+)
+_USER: Final = _stop(
+    code="application-user-unusable", hint="enable the application user and give it a security role"
+)
+
+_COMMON: Final[dict[Clue, Meaning]] = {
+    (401, None): _SIGNED_OUT,
+    (403, None): _NOT_PERMITTED,
+    (404, None): _ABSENT,
+    (408, None): _AWAY,
+    (413, None): _TOO_LARGE,
+    (414, None): _TOO_LARGE,
+    (429, None): _THROTTLED,
+    (501, None): _NOT_IMPLEMENTED,
+    (502, None): _AWAY,
+    (503, None): _AWAY,
+    (504, None): _AWAY,
+}
+
+SHIFT4SHOP: Final = Table(
+    "Shift4Shop",
+    {
+        **_COMMON,
+        (415, None): _stop(
+            code="media-type-refused", hint="check that the connection's url is the REST API's"
+        ),
+    },
+)
+"""Source: reference/shift4shop-api.md sections 2 and 9."""
+
+DATAVERSE: Final = Table(
+    "Dataverse",
+    {
+        **_COMMON,
+        (400, "0x80048d19"): _dead(
+            code="payload-refused", hint="compare the named columns with the remote's schema"
+        ),
+        (None, "0x80060888"): _QUERY,
+        (None, "0x8006088a"): _QUERY,
+        (None, "0x80041102"): _QUERY,
+        (None, "0x80041103"): _QUERY,
+        (None, "0x80040217"): _ABSENT,
+        (None, "0x80060891"): _ABSENT,
+        (None, "0x80040237"): _EXISTS,
+        (None, "0x80060892"): _EXISTS,
+        (None, "0x80060882"): _retry(code=ROW_CHANGED, hint="somebody wrote in between; it is read again"),
+        (None, "0x80060883"): _NO_VERSIONS,
+        (None, "0x8006088d"): _NO_VERSIONS,
+        (None, "0x80040333"): _dead(
+            code="duplicate-found", hint="merge or exclude the duplicate, then redrive"
+        ),
+        (None, "0x80044331"): _dead(code="text-too-long", hint="cut the text in its rule, then redrive"),
+        (None, "0x8004432f"): _OUT_OF_RANGE,
+        (None, "0x80044330"): _OUT_OF_RANGE,
+        (None, "0x8004431a"): _dead(
+            code="choice-unknown", hint="map the value to one of the remote's options"
+        ),
+        (None, "0x80040203"): _dead(
+            code="argument-refused", hint="compare the named columns with the remote's schema"
+        ),
+        (None, "0x80040265"): _dead(
+            code="plug-in-refused", hint="ask who maintains the plug-ins of this table"
+        ),
+        (None, "0x80044352"): _dead(code="cursor-expired", hint="read everything once"),
+        # One row may be closed to us while the rest is open; a missing privilege of the role closes all.
+        (403, "0x80040220"): _dead(
+            code="row-not-permitted", hint="share the row with the application user or widen its role"
+        ),
+        (403, "0x80048306"): _NOT_PERMITTED,
+        (403, "0x80072560"): _USER,
+        (403, "0x80040225"): _USER,
+        (403, "0x8004d24b"): _USER,
+        (None, "0x80072321"): _THROTTLED,
+        (None, "0x80072322"): _THROTTLED,
+        (None, "0x80072326"): _THROTTLED,
+    },
+)
+"""Source: reference/dataverse-api.md sections 5, 7, 9, 12 and 13."""

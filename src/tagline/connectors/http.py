@@ -1,0 +1,347 @@
+"""The one door to HTTP: builds every client from small layers, each an httpx transport around the next.
+
+From the outside in: allowed hosts and no redirects; read-only guard; retry of the transient; governor; log line, limits
+and decoding; and at the bottom the network, or the transport that was passed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import httpx
+
+from tagline.clock import Clock
+from tagline.connectors.governor import Governor
+from tagline.connectors.messages import (
+    Answer,
+    Call,
+    Limits,
+    is_plain_read,
+    is_worth_repeating,
+    retry_after_s,
+)
+from tagline.errors import Disposition, RefusedError, TaglineError, TryAgainError, UsageError
+
+log = logging.getLogger("tagline.http")
+# Their own lines carry queries and headers.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+Transport = httpx.BaseTransport
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a client may do."""
+
+    urls: tuple[str, ...]
+    """Roots whose hosts may be called; https only."""
+    governor: Governor
+    is_read: Callable[[Call], bool] = is_plain_read
+    """Whether a call changes nothing, and so may be repeated and passes the read-only guard."""
+    read_only: bool = False
+    ca_file: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+
+class Http:
+    """A client of one connection; raises nothing but `TaglineError`."""
+
+    def __init__(self, policy: Policy, clock: Clock, transport: Transport | None = None) -> None:
+        hosts = frozenset(_host(url) for url in policy.urls)
+        layer: Transport = _Bottom(transport or _network(policy), clock, policy.limits)
+        layer = _Governed(layer, policy.governor)
+        layer = _Retrying(layer, clock, policy.limits, policy.is_read)
+        if policy.read_only:
+            layer = _ReadOnly(layer, policy.is_read)
+        layer = _AllowedHosts(layer, hosts)
+        # No proxy, netrc or certificate from the process's environment: what a client trusts is configuration.
+        self._client = httpx.Client(transport=layer, trust_env=False, headers={"user-agent": "tagline"})
+
+    def send(self, call: Call) -> Answer:
+        """
+        Send a request and read its answer, of whatever status.
+
+        Raises:
+            RefusedError: The host is not the connection's (`host-refused`), a redirect (`redirect-refused`), a write
+                on a read-only connection (`read-only`), or the certificate is not trusted (`certificate-refused`).
+            TryAgainError: It could not be reached (`remote-unreachable`), a write may have been performed
+                (`remote-outcome-unknown`), the budget is used up (`remote-throttled`), or the answer breaks off or is
+                too large (`answer-malformed`, `answer-too-large`).
+        """
+        try:
+            request = self._client.build_request(
+                call.method, call.url, headers=dict(call.headers), content=call.body, timeout=None
+            )
+            response = self._client.send(request)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise TryAgainError(
+                f"{call.method} could not be sent: {type(error).__name__}",
+                code="remote-unreachable",
+                where={"host": urlsplit(call.url).hostname or ""},
+                hint="check the connection's url",
+                disposition=Disposition.RETRY,
+            ) from None
+        return Answer(response.status_code, dict(response.headers.items()), response.content)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Layer(Transport):
+    """A transport around another one."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _AllowedHosts(_Layer):
+    """Lets requests out to the connection's own hosts, over TLS, and follows nobody elsewhere."""
+
+    def __init__(self, inner: Transport, hosts: frozenset[str]) -> None:
+        super().__init__(inner)
+        self._hosts = hosts
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        host = _host(str(request.url))
+        if host not in self._hosts:
+            raise RefusedError(
+                f"{host} is no host of this connection",
+                code="host-refused",
+                where={"host": host},
+                hint=f"allowed is {', '.join(sorted(self._hosts))}; change the connection's url if it moved",
+            )
+        response = self._inner.handle_request(request)
+        if 300 <= response.status_code < 400:
+            raise RefusedError(
+                f"{host} answered {response.status_code}, a redirect",
+                code="redirect-refused",
+                where={"host": host, "status": str(response.status_code)},
+                hint="check the connection's url; credentials are never carried to where a redirect points",
+            )
+        return response
+
+
+class _ReadOnly(_Layer):
+    """Lets nothing out that could change the remote."""
+
+    def __init__(self, inner: Transport, is_read: Callable[[Call], bool]) -> None:
+        super().__init__(inner)
+        self._is_read = is_read
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not self._is_read(_call(request)):
+            raise RefusedError(
+                f"{request.method} {_path(request)} may write, and this connection only reads",
+                code="read-only",
+                where={"host": request.url.host},
+                hint="shadow and verification never write; deploy the integration to write",
+            )
+        return self._inner.handle_request(request)
+
+
+class _Retrying(_Layer):
+    """Sends again what was not performed for certain, or what changes nothing, inside a small bound."""
+
+    def __init__(
+        self, inner: Transport, clock: Clock, limits: Limits, is_read: Callable[[Call], bool]
+    ) -> None:
+        super().__init__(inner)
+        self._clock = clock
+        self._limits = limits
+        self._is_read = is_read
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        repeatable = self._is_read(_call(request))
+        waited = 0.0
+        for attempt in range(1, self._limits.attempts + 1):
+            answer = self._attempt(request, repeatable)
+            asked: float | None = None
+            if isinstance(answer, httpx.Response):
+                asked = retry_after_s(answer.headers.get("retry-after"), self._clock)
+                if not is_worth_repeating(answer.status_code, asked, repeatable):
+                    return answer
+            wait = asked if asked is not None else self._limits.backoff_s * 2 ** (attempt - 1)
+            if attempt == self._limits.attempts or waited + wait > self._limits.wait_s:
+                break
+            waited += wait
+            self._clock.sleep(wait)
+        if isinstance(answer, TaglineError):
+            raise answer
+        return answer
+
+    def _attempt(self, request: httpx.Request, repeatable: bool) -> httpx.Response | TaglineError:
+        """An answer, or the error of an attempt that may be repeated; one that must not be is raised."""
+        where = {"host": request.url.host}
+        try:
+            return self._inner.handle_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            if _is_certificate_refused(error):
+                raise RefusedError(
+                    f"the certificate of {request.url.host} is not trusted",
+                    code="certificate-refused",
+                    where=where,
+                    hint="set the connection's ca_file to the authority that signed it",
+                ) from None
+            return TryAgainError(
+                f"{request.url.host} cannot be reached: {type(error).__name__}",
+                code="remote-unreachable",
+                where=where,
+                hint="check the network and the connection's url",
+                disposition=Disposition.RETRY,
+            )
+        except httpx.TransportError as error:
+            if repeatable:
+                return TryAgainError(
+                    f"{request.url.host} did not answer: {type(error).__name__}",
+                    code="remote-unreachable",
+                    where=where,
+                    hint="nothing to do unless it lasts; then ask the remote's operator",
+                    disposition=Disposition.RETRY,
+                )
+            raise TryAgainError(
+                f"{request.method} to {request.url.host} may or may not have been performed: {type(error).__name__}",
+                code="remote-outcome-unknown",
+                where=where,
+                hint="nothing to do; the rows are read again before anything else is written",
+                disposition=Disposition.RETRY,
+            ) from None
+
+
+class _Governed(_Layer):
+    """Keeps to the remote's budget, and stops everybody when it says so."""
+
+    def __init__(self, inner: Transport, governor: Governor) -> None:
+        super().__init__(inner)
+        self._governor = governor
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._governor.admit():
+            response = self._inner.handle_request(request)
+        if response.status_code in (429, 503):
+            asked = retry_after_s(response.headers.get("retry-after"), self._governor.clock)
+            self._governor.stop(asked or 0.0)
+        return response
+
+
+class _Bottom(_Layer):
+    """Sends, reads the body whole within its limits, and writes the log line: never a body, a header or a query."""
+
+    def __init__(self, inner: Transport, clock: Clock, limits: Limits) -> None:
+        super().__init__(inner)
+        self._clock = clock
+        self._limits = limits
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions = {**request.extensions, "timeout": _timeout(self._limits)}
+        started = self._clock.now()
+        response = self._inner.handle_request(request)
+        try:
+            body = self._read(request, response)
+        finally:
+            response.close()
+        spent_ms = (self._clock.now() - started).total_seconds() * 1000
+        log.info(
+            "%s %s%s %d %.0f ms",
+            request.method,
+            request.url.host,
+            _path(request),
+            response.status_code,
+            spent_ms,
+        )
+        # Decoded already; and no cookie is kept: affinity would tie us to one web server's share of the budget.
+        dropped = ("content-encoding", "content-length", "transfer-encoding", "set-cookie")
+        headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in dropped]
+        return httpx.Response(response.status_code, headers=headers, content=body, request=request)
+
+    def _read(self, request: httpx.Request, response: httpx.Response) -> bytes:
+        started = self._clock.now()
+        body = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > self._limits.max_bytes:
+                    raise TryAgainError(
+                        f"the answer to {request.method} {_path(request)} exceeds {self._limits.max_bytes} bytes",
+                        code="answer-too-large",
+                        where={"host": request.url.host},
+                        hint="check that the connection's url is the API's",
+                        disposition=Disposition.RETRY,
+                    )
+                if (self._clock.now() - started).total_seconds() > self._limits.answer_s:
+                    raise httpx.ReadTimeout("the body took too long", request=request)
+        except httpx.DecodingError:
+            # To the layer above it is a connection that broke off: the answer is lost, whatever was done.
+            raise httpx.ReadError("the body cannot be decompressed", request=request) from None
+        return bytes(body)
+
+
+@lru_cache(maxsize=8)
+def tls(ca_file: str) -> ssl.SSLContext:
+    """
+    The TLS settings of every connection that trusts this authority; empty trusts the system's.
+
+    Raises:
+        UsageError: The file cannot be read as certificates (code `ca-file-unreadable`).
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError):
+        raise UsageError(
+            f"{ca_file} cannot be read as a certificate authority",
+            code="ca-file-unreadable",
+            where={"ca_file": ca_file},
+            hint="name a PEM file with the authority's certificate",
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _network(policy: Policy) -> Transport:
+    # Idle connections are dropped before servers do it (often after 5 s): a write on one just closed is in doubt.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4.0)
+    return httpx.HTTPTransport(verify=tls(policy.ca_file), trust_env=False, limits=limits)
+
+
+def _timeout(limits: Limits) -> dict[str, float | None]:
+    connect_s = limits.connect_s
+    return httpx.Timeout(limits.read_s, connect=connect_s, pool=limits.read_s).as_dict()
+
+
+def _host(url: str) -> str:
+    """Host and port of an https URL; anything else is no host at all."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise UsageError(
+            f"{parts.scheme or 'no scheme'}://{parts.hostname or ''} is no https address",
+            code="url-not-https",
+            hint="write the connection's url with https://; credentials never travel in the clear",
+        )
+    return f"{parts.hostname}:{parts.port or 443}"
+
+
+def _call(request: httpx.Request) -> Call:
+    return Call(request.method, str(request.url), dict(request.headers.items()), request.read())
+
+
+def _path(request: httpx.Request) -> str:
+    """The path without query and without quoted key values, which may name a person."""
+    return re.sub(r"'[^']*'", "'*'", request.url.path)
+
+
+def _is_certificate_refused(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,91 @@
+"""JSON of remotes and back: numbers as exact decimals, no member named twice, nesting and magnitude bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NoReturn
+
+MAX_DEPTH: Final = 40
+"""Nested arrays and objects; an order of the shop needs six, metadata of Dataverse about fifteen."""
+
+MAX_EXPONENT: Final = 100
+"""Powers of ten a number may reach either way; beyond it, plain arithmetic would eat the memory."""
+
+
+def parse(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """
+    Parse JSON: whole numbers as `int`, others as `Decimal`.
+
+    Raises:
+        ValueError: No JSON, a member named twice, a number out of bounds, or nested too deeply; the message names
+            the reason and no value.
+    """
+    try:
+        value = json.loads(text, parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_members)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON at character {error.pos}") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {max_depth}") from None
+    if _is_deeper(value, max_depth):
+        raise ValueError(f"it is nested deeper than {max_depth}")
+    return value
+
+
+def dump(value: Any) -> str:
+    """
+    The JSON text of a value, compact; a `Decimal` becomes a plain number with every one of its digits.
+
+    Raises:
+        ValueError: A number is not finite, or a value is of no JSON type; the message names the type only.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value)
+        case Decimal():
+            if not value.is_finite():
+                raise ValueError("a number that is not finite has no JSON form")
+            return format(value, "f")
+        case Mapping():
+            return "{" + ",".join(f"{json.dumps(str(k))}:{dump(v)}" for k, v in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(dump(v) for v in value) + "]"
+    raise ValueError(f"{type(value).__name__} has no JSON form")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number is out of bounds") from None
+    if abs(number.adjusted()) > MAX_EXPONENT and number:
+        raise ValueError("a number is out of bounds")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,57 @@
+"""The shop's answer to a write: one `{Key, Value, Status, Message}` per sent item, all of them texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tagline.connectors import json_values
+from tagline.connectors.messages import Answer
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one item."""
+
+    status: int
+
+
+def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
+    """
+    What became of each sent item, in their order; None when the answer tells it of the request as a whole.
+
+    An item is found by its id, else by its place, because an error names no id. One that a success (200) does not
+    mention counts as a gateway's failure: it is unknown and so tried again.
+    """
+    if answer.status >= 400 and len(ids) == 1:
+        return None
+    try:
+        rows = json_values.parse(answer.body)
+    except ValueError:
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
+        return None if answer.status >= 400 else [_untold(answer, len(ids))] * len(ids)
+    if answer.status >= 400 and len(rows) != len(ids):
+        return None
+    by_id = {str(row.get("Value", "")): row for row in rows if row.get("Key") != "Error"}
+    found: list[Result] = []
+    for place, item in enumerate(ids):
+        row = by_id.get(item)
+        if row is None and len(rows) == len(ids) and str(rows[place].get("Value", "")) not in ids:
+            row = rows[place]
+        found.append(_untold(answer, len(ids)) if row is None else Result(_status(row, answer.status)))
+    return found
+
+
+def _untold(answer: Answer, items: int) -> Result:
+    """One item needs no telling apart; of several an unmentioned one is unknown."""
+    return Result(answer.status if items == 1 else 502)
+
+
+def _status(row: Mapping[str, Any], overall: int) -> int:
+    try:
+        return int(str(row.get("Status", "")).strip())
+    except ValueError:
+        # The content of an error's Status was never recorded.
+        return 400 if row.get("Key") == "Error" or overall == 206 else overall
