@@ -33,7 +33,7 @@ from tagline.alm.objects import (
     to_commit,
     to_entry,
 )
-from tagline.errors import RefusedError, TryAgainError, UsageError
+from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
 
 MAIN: Final = "main"
 _NOTHING: Final = "0" * 40
@@ -441,6 +441,23 @@ class Repository:
                 hint="see whether git fsck finds something wrong with the repository",
             )
         return out
+
+
+def run(directory: Path, *args: str) -> str:
+    """
+    What a person would type in a directory, working copy and index included; for scratch copies only.
+
+    Raises:
+        TaglineError: git refused (code `git-failed`).
+    """
+    status, out, err = _execute(directory, args)
+    if status:
+        raise TaglineError(
+            f"git {args[0]} failed in {directory}: {first_line(err)}",
+            code="git-failed",
+            hint="look at the folder with git status",
+        )
+    return out.decode("utf-8", "replace").strip()
 
 
 def _execute(
