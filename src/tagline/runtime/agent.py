@@ -1,0 +1,373 @@
+"""
+The agent of one environment: makes what runs equal to what was decided, and says what it did.
+
+It reads decisions and writes reports; it never decides, but for the one automatic rollback of a deployment
+that failed its own verification.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from tagline.clock import Clock
+from tagline.connectors import connect
+from tagline.connectors.secrets import resolve_secret
+from tagline.domain.environment import AgentSection, Connection
+from tagline.domain.exchange import Connector
+from tagline.domain.lifecycle import Deployment, Desired, Report
+from tagline.errors import RefusedError, TaglineError, TryAgainError
+from tagline.runtime import deployed, stages
+from tagline.runtime.intake import Intake
+from tagline.runtime.posts import Post, Posts
+from tagline.runtime.reporter import Reporter, reason
+from tagline.runtime.serve import Server, serve
+from tagline.runtime.stages import Means, Running
+from tagline.runtime.store import Store
+from tagline.runtime.supervisor import Spawn, spawn
+
+
+class Decisions(Protocol):
+    """Where decisions come from and reports go; the environment's branches in production."""
+
+    def current(self) -> Desired:
+        """What the environment should run; `TryAgainError` when it cannot be read now."""
+        ...
+
+    def materialise(self, deployment: Deployment, directory: Path) -> None:
+        """Write code, libraries, `config.toml` and `deployment.json` of a decision: whole or not at all, in place of what stands there."""
+        ...
+
+    def report(self, report: Report) -> None: ...
+
+    def roll_back(self, deployment: Deployment, reason: str) -> None:
+        """Decide that the deployment before this one runs again, and hold this one's closure."""
+        ...
+
+
+class Agent:
+    """
+    One agent per environment and state folder.
+
+    Args:
+        environment: Its name, for the log.
+        config: The `[agent]` table; an empty `listen` serves no webhooks.
+        state: Folder of the state database, deployments and lock.
+        name: How the agent signs its reports, for example the host's name.
+        log: Takes one line for people.
+    """
+
+    def __init__(
+        self,
+        environment: str,
+        config: AgentSection,
+        decisions: Decisions,
+        *,
+        state: Path,
+        clock: Clock,
+        name: str,
+        spawn: Spawn = spawn,
+        secret: Callable[[str], str] = resolve_secret,
+        connect: Callable[[str, Connection], Connector] | None = None,
+        log: Callable[[str], None],
+    ) -> None:
+        self._topic = f"decisions of {environment}"
+        self._config = config
+        self._decisions = decisions
+        self._state = state
+        self._clock = clock
+        self._reporter = Reporter(decisions.report, agent=name, clock=clock, log=log)
+        self._spawn = spawn
+        self._secret = secret
+        self._connect = connect or self._connect_really
+        self._log = log
+        self._bell = threading.Event()
+        """Rung when a worker ends or the agent is to stop."""
+        self._failed: set[str] = set()
+        """Deployments that failed; not tried again, another decision is another id."""
+        self._rollbacks: dict[str, tuple[Deployment, str]] = {}
+        self._open: _Open | None = None
+
+    @property
+    def server(self) -> Server | None:
+        """The webhook server while the agent runs with one."""
+        return self._open.server if self._open else None
+
+    def start(self) -> None:
+        """
+        Take the state folder, start again what ran before, and open the intake.
+
+        Raises:
+            RefusedError: Another agent has the folder (code `agent-running`).
+            TaglineError: The state database or the address cannot be had.
+        """
+        self._state.mkdir(parents=True, exist_ok=True)
+        lock = _lock(self._state / "agent.lock")
+        try:
+            key = self._secret(self._config.state_key).encode()
+            store = Store.open(self._state / "state.sqlite", key=key, clock=self._clock)
+        except BaseException:
+            lock.close()
+            raise
+        intake = Intake(store, self._wake, self._log)
+        means = Means(
+            state=self._state,
+            public_url=self._config.public_url,
+            store=store,
+            intake=intake,
+            materialise=self._decisions.materialise,
+            spawn=self._spawn,
+            connect=self._connect,
+            secret=self._secret,
+            on_message=self._hear,
+            log=self._log,
+        )
+        self._open = _Open(lock, means, Posts(means, self._clock, self._reporter))
+        try:
+            self._resume(self._desired())
+            if self._config.listen:
+                self._open.server = serve(intake, self._config.listen, self._config.certificate)
+        except BaseException:
+            self.stop()
+            raise
+
+    def step(self) -> None:
+        """Reconcile once: restart what died, perform what was decided, report what was done."""
+        self._now.posts.look_after()
+        self._roll_back_the_failed()
+        desired = self._desired()
+        if desired is not None and desired.head is not None:
+            for integration in sorted({*desired.deployments, *self._now.posts}):
+                try:
+                    self._converge(integration, desired)
+                except Exception as error:  # noqa: BLE001 - one integration never stops the others, nor the agent
+                    self._reporter.trouble(integration, reason(error))
+                else:
+                    self._reporter.trouble(integration, "")
+        self._wake_for_what_others_put_in()
+        self._reporter.send()
+
+    def run(self, stop: threading.Event) -> None:
+        """Start, reconcile until `stop` is set, then drain and end."""
+        self.start()
+        threading.Thread(target=self._ring_on, args=(stop,), name="agent-stop", daemon=True).start()
+        try:
+            while not stop.is_set():
+                self._bell.clear()
+                self.step()
+                if not stop.is_set():
+                    self._bell.wait(self._pause_s())
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Close the intake, let the workers finish what they hold, release the folder."""
+        if self._open is None:
+            return
+        if self._open.server:
+            self._open.server.stop()
+        self._open.posts.drain_all()
+        self._reporter.send()
+        means = self._open.means
+        means.intake.stop()
+        means.store.close()
+        self._open.lock.close()
+        self._open = None
+
+    # Reading and reporting
+
+    def _desired(self) -> Desired | None:
+        try:
+            desired = self._decisions.current()
+        except TaglineError as error:
+            self._reporter.trouble(self._topic, f"cannot be read, what runs goes on: {reason(error)}")
+            return None
+        self._reporter.trouble(self._topic, "")
+        return desired
+
+    def _report_drained(self, deployment: Deployment, drained: bool) -> None:
+        if drained:
+            self._reporter.report(deployment, "drained")
+        else:
+            message = f"the worker did not finish within {stages.DRAIN_S:g} s and was killed; its work is taken over"
+            self._reporter.report(deployment, "drained", message, code="drain-timeout")
+
+    # Converging
+
+    def _converge(self, integration: str, desired: Desired) -> None:
+        wanted = desired.deployments.get(integration)
+        post = self._now.posts.get(integration)
+        if wanted is None:
+            self._retire(integration)
+        elif (post and post.deployment.id == wanted.id) or wanted.id in self._failed:
+            return
+        else:
+            self._perform(wanted, desired)
+
+    def _perform(self, wanted: Deployment, desired: Desired) -> None:
+        means, posts = self._now.means, self._now.posts
+        try:
+            new = stages.prepare(means, wanted)
+        except TaglineError as error:
+            self._fail(wanted, error)
+            self._fall_back(wanted.integration, desired)
+            return
+        post = posts.leave(wanted.integration)
+        old = post.running if post else None
+        try:
+            drained = stages.activate(means, new, old)
+        except TaglineError as error:
+            self._dismiss(new, post, error)
+            return
+        if post:
+            self._report_drained(post.deployment, drained)
+        posts.man(new)
+        self._reporter.report(wanted, "activated")
+        try:
+            stages.verify(new)
+        except TaglineError as error:
+            posts.leave(wanted.integration)
+            self._dismiss(new, post, error)
+            self._rollbacks[wanted.id] = (wanted, f"verify failed: {reason(error)}")
+            self._roll_back_the_failed()
+            return
+        self._reporter.report(wanted, "verified")
+        stages.settle(means, new, old)
+
+    def _dismiss(self, new: Running, post: Post | None, error: TaglineError) -> None:
+        """End a deployment that failed at its post; hints are still taken, for whoever works next."""
+        stages.end(new)
+        self._fail(new.deployment, error)
+        if post:
+            self._now.posts.give_back(post.deployment)
+
+    def _fail(self, deployment: Deployment, error: TaglineError) -> None:
+        self._failed.add(deployment.id)
+        self._reporter.report(deployment, "failed", error.message, code=error.code)
+
+    def _retire(self, integration: str) -> None:
+        """The environment no longer has this integration."""
+        post = self._now.posts.leave(integration)
+        if post is None:
+            return
+        drained = post.running is None or stages.drain(post.running)
+        self._now.means.intake.shut(integration)
+        self._report_drained(post.deployment, drained)
+
+    def _roll_back_the_failed(self) -> None:
+        """Once per deployment; only a hub that is away is asked again."""
+        for identity, (deployment, why) in list(self._rollbacks.items()):
+            try:
+                self._decisions.roll_back(deployment, why)
+            except TryAgainError as error:
+                self._reporter.trouble(identity, f"the rollback waits: {reason(error)}")
+                continue
+            except TaglineError as error:
+                self._log(f"{identity}: no automatic rollback: {reason(error)}")
+            del self._rollbacks[identity]
+
+    # What ran before
+
+    def _resume(self, desired: Desired | None) -> None:
+        """Start what was active, unless something else was decided meanwhile; without an answer the last decision stands."""
+        for active in self._active():
+            wanted = desired.deployments.get(active.integration) if desired and desired.head else active
+            if wanted is not None and wanted.id == active.id:
+                self._now.posts.give_back(active)
+
+    def _active(self) -> list[Deployment]:
+        folder = self._state / "deployments"
+        names = set()
+        for place in folder.iterdir() if folder.exists() else ():
+            try:
+                names.add(deployed.deployment(place).integration)
+            except TaglineError:
+                continue
+        found = (self._now.means.store.active(name) for name in sorted(names))
+        return [active.deployment for active in found if active]
+
+    def _fall_back(self, integration: str, desired: Desired) -> None:
+        """A new deployment could not be prepared and nothing runs: what was active goes on, unless it is held."""
+        active = self._now.means.store.active(integration)
+        if self._now.posts.get(integration) or active is None:
+            return
+        held = {(hold.integration, hold.closure) for hold in desired.holds}
+        if (integration, active.deployment.closure) not in held:
+            self._now.posts.give_back(active.deployment)
+
+    # Waiting and hearing
+
+    def _pause_s(self) -> float:
+        due = self._now.posts.next_restart()
+        until = self._config.poll_seconds if due is None else (due - self._clock.now()).total_seconds()
+        return max(0.0, min(self._config.poll_seconds, until))
+
+    def _wake_for_what_others_put_in(self) -> None:
+        """Nobody rings for rows of another process, such as a redrive from the command line."""
+        now = self._clock.now()
+        for integration in self._now.posts:
+            due = self._now.means.store.next_due(integration)
+            if due is not None and due <= now:
+                self._now.posts.wake(integration)
+
+    def _wake(self, integration: str) -> None:
+        if self._open:
+            self._open.posts.wake(integration)
+
+    def _ring_on(self, stop: threading.Event) -> None:
+        stop.wait()
+        self._bell.set()
+
+    def _hear(self, deployment: str, message: Mapping[str, Any]) -> None:
+        if "activity" in message:
+            told = ", ".join(f"{what} {value}" for what, value in message["activity"].items() if value)
+            self._log(f"{deployment}: {told or 'goes on'}")
+        if "trouble" in message:
+            self._reporter.trouble(
+                f"{deployment}: sweep of {message['trouble']['flow']}", message["trouble"]["reason"]
+            )
+        if "exited" in message:
+            self._bell.set()
+
+    def _connect_really(self, name: str, config: Connection) -> Connector:
+        return connect(name, config, clock=self._clock)
+
+    @property
+    def _now(self) -> _Open:
+        assert self._open is not None, "the agent is not started"
+        return self._open
+
+
+@dataclass
+class _Open:
+    """What the agent has open between start and stop."""
+
+    lock: IO[str]
+    means: Means
+    posts: Posts
+    server: Server | None = None
+
+
+def _lock(path: Path) -> IO[str]:
+    """Held by the open file, so that the system lets go of it however the agent ends."""
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        owner = handle.read().strip() or "unknown"
+        handle.close()
+        raise RefusedError(
+            f"another agent (process {owner}) works on {path.parent}",
+            code="agent-running",
+            hint="stop it first, or give this environment a state folder of its own",
+        ) from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle

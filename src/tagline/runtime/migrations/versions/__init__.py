@@ -1,0 +1,1 @@
+"""One file a revision; `tagline.runtime.migrations.REVISIONS` lists them."""

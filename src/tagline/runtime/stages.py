@@ -1,0 +1,231 @@
+"""
+The stages of a deployment as the agent performs them: prepare, activate, verify, settle.
+
+Each is idempotent and raises a `TaglineError` where it cannot be done; what a failure means for the worker
+that ran before is the agent's to decide.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tagline.domain.environment import Connection, Shift4ShopConnection
+from tagline.domain.exchange import Connector
+from tagline.domain.lifecycle import Deployment
+from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
+from tagline.runtime import deployed
+from tagline.runtime.intake import Door, Hook, Intake
+from tagline.runtime.store import Store
+from tagline.runtime.supervisor import Hello, Spawn, WorkerProcess
+
+DRAIN_S: Final = 120.0
+"""Seconds a worker may take to finish what it holds; its batch is small, its remotes may be slow."""
+TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{16,}")
+"""A webhook token; a shorter one could be guessed, and it is all that stands before the inbox."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What performing a stage takes."""
+
+    state: Path
+    public_url: str
+    store: Store
+    intake: Intake
+    materialise: Callable[[Deployment, Path], None]
+    spawn: Spawn
+    connect: Callable[[str, Connection], Connector]
+    secret: Callable[[str], str]
+    on_message: Callable[[str, Mapping[str, Any]], None]
+    """Called with a deployment's id and what its worker said; from another thread."""
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A deployment with a worker process: prepared, or at work once it was told to start."""
+
+    deployment: Deployment
+    hello: Hello
+    worker: WorkerProcess
+    connectors: Mapping[str, Connector]
+    """By the integration's own connection names."""
+    hooks: Mapping[str, tuple[Hook, ...]]
+
+
+def directory(state: Path, deployment: Deployment) -> Path:
+    """Where the code, configuration and decision of a deployment stand."""
+    return state / "deployments" / deployment.id
+
+
+def launch(means: Means, deployment: Deployment) -> Running:
+    """Start a worker of a materialised deployment, wait for its hello, connect what it names; it does no work yet."""
+    folder = directory(means.state, deployment)
+    worker = means.spawn(folder, means.state, lambda message: means.on_message(deployment.id, message))
+    connectors: dict[str, Connector] = {}
+    try:
+        hello = worker.hello()
+        environment = deployed.config(folder)
+        configs = deployed.connections(environment, deployment.integration, hello.connections)
+        for name, config in configs.items():
+            connectors[name] = means.connect(name, config)
+        hooks = {
+            name: (Hook(_token(means, name, config), connectors[name]),)
+            for name, config in configs.items()
+            if isinstance(config, Shift4ShopConnection)
+        }
+    except BaseException:
+        worker.kill()
+        _close(connectors)
+        raise
+    return Running(deployment, hello, worker, connectors, hooks)
+
+
+def end(running: Running) -> None:
+    """End a worker at once, if it still lives."""
+    running.worker.kill()
+    _close(running.connectors)
+
+
+def drain(running: Running) -> bool:
+    """Let a worker finish what it holds; False when it had to be killed, and its work is taken over."""
+    drained = running.worker.drain(DRAIN_S)
+    _close(running.connectors)
+    return drained
+
+
+def prepare(means: Means, deployment: Deployment) -> Running:
+    """
+    Bring a deployment to the point where it could take over, without touching what runs.
+
+    Only expanding: its files beside the old ones, its webhooks beside the old ones, its tokens accepted beside the old ones.
+    """
+    means.materialise(deployment, directory(means.state, deployment))
+    running = launch(means, deployment)
+    before = means.intake.door(deployment.integration)
+    try:
+        _probe(running)
+        # The shop may look at a hook before it registers it, so the door opens first.
+        means.intake.open(deployment.integration, _widened(before, running))
+        for name in running.hooks:
+            events = sorted(event for connection, event in running.hello.routes if connection == name)
+            url = f"{means.public_url.rstrip('/')}/hooks/{deployment.integration}/{name}"
+            for added in running.connectors[name].subscribe(events, url):
+                means.log(f"{deployment.id}: webhook {name}/{added} registered")
+    except BaseException:
+        abandon(means, running, before)
+        raise
+    return running
+
+
+def activate(means: Means, new: Running, old: Running | None) -> bool:
+    """Hand the work over; the old worker has exited before the new one gets any. Returns what `drain` said."""
+    drained = old is None or drain(old)
+    door = means.intake.door(new.deployment.integration)
+    take_over(means, new, door.hooks if door else new.hooks)
+    return drained
+
+
+def take_over(means: Means, running: Running, hooks: Mapping[str, tuple[Hook, ...]]) -> None:
+    """Make this deployment the active one and let its worker work; intake follows its routes from here on."""
+    means.store.activate(running.deployment, running.hello.routes)
+    means.intake.open(running.deployment.integration, Door(hooks, running.hello.routes))
+    running.worker.start()
+
+
+def recognise(running: Running) -> None:
+    """
+    Look whether what runs is what was decided.
+
+    Raises:
+        RefusedError: It runs something else (code `digest-differs`).
+    """
+    decided, found = running.deployment, running.hello
+    if (found.deployment, found.closure) != (decided.id, decided.closure):
+        raise RefusedError(
+            f"decided was {decided.id} with {decided.closure}, the worker runs {found.deployment} with {found.closure}",
+            code="digest-differs",
+            where={"integration": decided.integration, "deployment": decided.id},
+            hint="remove the deployment's folder under the state folder and deploy again",
+        )
+
+
+def verify(running: Running) -> None:
+    """
+    Look whether the decided deployment has taken up the work, and still reaches its remotes.
+
+    Raises:
+        RefusedError: It runs something else (code `digest-differs`).
+        TaglineError: What its worker failed with, or what a connection's probe says.
+    """
+    recognise(running)
+    running.worker.started()
+    _probe(running)
+    if running.worker.exit_code is not None:
+        raise TryAgainError(
+            f"the worker of {running.deployment.id} ended with exit code {running.worker.exit_code}",
+            code="worker-died",
+            where={"integration": running.deployment.integration, "deployment": running.deployment.id},
+            hint="its standard error says more",
+        )
+
+
+def settle(means: Means, new: Running, old: Running | None) -> None:
+    """Let go of what only the way back needed: older tokens, and files of deployments before the last one."""
+    means.intake.open(new.deployment.integration, Door(new.hooks, new.hello.routes))
+    keep = {new.deployment.id} | ({old.deployment.id} if old else set())
+    for folder in (means.state / "deployments").iterdir():
+        try:
+            other = deployed.deployment(folder)
+        except TaglineError:
+            continue
+        if other.integration == new.deployment.integration and other.id not in keep:
+            shutil.rmtree(folder)
+            # What the engine remembers of it is finished, or was taken over with its claims.
+            for file in (means.state / "engine").glob(f"{other.id}.sqlite*"):
+                file.unlink()
+
+
+def abandon(means: Means, running: Running, door: Door | None) -> None:
+    """End a worker that will not be used, and accept deliveries as before it was prepared."""
+    end(running)
+    if door is None:
+        means.intake.shut(running.deployment.integration)
+    else:
+        means.intake.open(running.deployment.integration, door)
+
+
+def _close(connectors: Mapping[str, Connector]) -> None:
+    for connector in connectors.values():
+        connector.close()
+
+
+def _probe(running: Running) -> None:
+    for _, connector in sorted(running.connectors.items()):
+        connector.probe()
+
+
+def _widened(door: Door | None, running: Running) -> Door:
+    """The same door, open to the tokens of `running` too."""
+    before = door.hooks if door else {}
+    hooks = {
+        name: (*running.hooks.get(name, ()), *before.get(name, ())) for name in {*before, *running.hooks}
+    }
+    return Door(hooks, door.routes if door else None)
+
+
+def _token(means: Means, name: str, config: Shift4ShopConnection) -> str:
+    token = means.secret(config.webhook_token)
+    if not TOKEN.fullmatch(token):
+        raise UsageError(
+            f"the webhook token of connection {name!r} ({config.webhook_token}) is short or holds what a URL would change",
+            code="webhook-token-weak",
+            where={"connection": name},
+            hint="use 16 or more letters and digits, for example from `openssl rand -hex 24`",
+        )
+    return token

@@ -1,0 +1,247 @@
+"""
+A worker: one process that runs one deployment, spoken to in lines.
+
+    python -m tagline.runtime.worker_process <directory> --state <state>
+
+It says, one JSON object a line: `{"hello": …}` when its code and settings are good, `{"started": true}` once it has
+taken up the work, `{"activity": …}` after each batch, `{"trouble": …}` when a sweep fails or works again,
+`{"drained": true}` at its end, or `{"failed": …}`.
+It hears `start`, `wake` and `drain`; the end of its input and SIGTERM mean drain too, so that it never outlives
+its agent by more than a batch. Between batches it waits for a line or for the next due instant; it never polls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tagline.clock import SystemClock
+from tagline.connectors import connect
+from tagline.connectors.secrets import resolve_secret
+from tagline.domain.environment import EnvironmentConfig
+from tagline.domain.settings import Settings
+from tagline.errors import TaglineError, UsageError
+from tagline.integration import Integration, load, routes
+from tagline.runtime import deployed
+from tagline.runtime.endings import FENCED
+from tagline.runtime.engine_dbos import DbosEngine
+from tagline.runtime.store import Store
+from tagline.runtime.worker import Worker
+
+PREDECESSOR_S: Final = 0.2
+"""Seconds between looks at the lock of a worker that outlived its agent; the one thing nobody can wake us for."""
+
+
+class Orders:
+    """What the worker is told: lines on standard input, its end, and SIGTERM."""
+
+    def __init__(self, source: int) -> None:
+        self._source = source
+        self._ended = False
+        self._rest = b""
+        self._signals, wakeup = os.pipe()
+        for end in (self._signals, wakeup):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        # Ctrl-C in a terminal is for the agent, which drains its workers.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait(self, timeout_s: float | None) -> frozenset[str]:
+        """The orders given by now, waiting that long for the first; None waits for ever."""
+        sources = [self._signals] if self._ended else [self._signals, self._source]
+        ready, _, _ = select.select(sources, [], [], timeout_s)
+        said: set[str] = set()
+        if self._signals in ready:
+            os.read(self._signals, 4096)
+            said.add("drain")
+        if self._source in ready:
+            said |= self._lines()
+        return frozenset(said)
+
+    def _lines(self) -> set[str]:
+        read = os.read(self._source, 65_536)
+        self._ended = not read
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        return {line.decode("ascii", "replace").strip() for line in lines} | (
+            {"drain"} if self._ended else set()
+        )
+
+
+def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
+    """
+    The life of a worker: load, say hello, wait for `start`, work until it is told to drain.
+
+    Raises:
+        TaglineError: The deployment cannot be loaded, connected or worked.
+    """
+    decided = deployed.deployment(directory)
+    environment = deployed.config(directory)
+    libraries = directory / "libraries"
+    integration = load(directory / "code", sorted(libraries.iterdir()) if libraries.is_dir() else ())
+    settings = _settings(integration, environment)
+    configs = deployed.connections(environment, decided.integration, integration.connections)
+    clock = SystemClock()
+    connectors = {name: connect(name, config, clock=clock) for name, config in configs.items()}
+    _say(
+        say,
+        {
+            "hello": {
+                "deployment": decided.id,
+                "closure": decided.closure,
+                "connections": sorted(integration.connections),
+                "routes": [[c, e, list(flows)] for (c, e), flows in sorted(routes(integration).items())],
+            }
+        },
+    )
+    if not _told_to_start(orders):
+        _say(say, {"drained": True})
+        return
+    key = resolve_secret(environment.agent.state_key).encode()
+    with (
+        _alone(state / "workers" / f"{decided.integration}.lock", orders) as mine,
+        closing(Store.open(state / "state.sqlite", key=key, clock=clock)) as store,
+    ):
+        if mine:
+            engine = DbosEngine(state / "engine" / f"{decided.id}.sqlite", decided.id)
+            worker = Worker(
+                integration=integration,
+                settings=settings,
+                connectors=connectors,
+                store=store,
+                engine=engine,
+                clock=clock,
+                deployment=decided,
+            )
+            try:
+                _work(worker, clock, orders, say)
+            finally:
+                engine.stop()
+    _say(say, {"drained": True})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one worker process to its end; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="tagline.runtime.worker_process")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--state", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    say = _protocol()
+    try:
+        run(given.directory, given.state, Orders(sys.stdin.fileno()), say)
+    except TaglineError as error:
+        return _fail(say, error)
+    except Exception as error:  # noqa: BLE001 - the text of an unexpected error may hold a record's values
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        crash = TaglineError(
+            f"{type(error).__name__} at {last.filename}:{last.lineno}",
+            code="worker-crashed",
+            hint="report it with this line; the records it had in hand are run again",
+        )
+        return _fail(say, crash)
+    return 0
+
+
+def _fail(say: int, error: TaglineError) -> int:
+    _say(say, {"failed": {"code": error.code, "message": error.message, "hint": error.hint}})
+    return error.exit_code
+
+
+def _told_to_start(orders: Orders) -> bool:
+    while True:
+        said = orders.wait(None)
+        if "drain" in said:
+            return False
+        if "start" in said:
+            return True
+
+
+def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int) -> None:
+    done = worker.recover()
+    _say(say, {"started": True})
+    swept = 0
+    stopped = ""
+    troubles: Mapping[str, TaglineError] = {}
+    while True:
+        if done.records or swept or done.stopped != stopped:
+            _say(say, {"activity": {**asdict(done), "swept": swept}})
+        for flow in sorted({*troubles, *worker.troubles}):
+            before, error = troubles.get(flow), worker.troubles.get(flow)
+            if (before and before.code) != (error and error.code):
+                reason = f"{error.message} ({error.code})" if error else ""
+                _say(say, {"trouble": {"flow": flow, "reason": reason}})
+        troubles, stopped = worker.troubles, done.stopped
+        if stopped == FENCED:
+            return
+        due = worker.next_due()
+        if "drain" in orders.wait(None if due is None else max(0.0, (due - clock.now()).total_seconds())):
+            return
+        swept = worker.sweep()
+        done = worker.work()
+
+
+def _settings(integration: Integration, environment: EnvironmentConfig) -> Settings:
+    section = environment.integrations.get(integration.name)
+    try:
+        return integration.settings.model_validate(section.settings if section else {})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
+        raise UsageError(
+            f"the settings of {integration.name} in {environment.environment} do not fit it: {wrong}",
+            code="settings-invalid",
+            where={"integration": integration.name, "environment": environment.environment},
+            hint=f"correct [integrations.{integration.name}.settings] and deploy again",
+        ) from None
+
+
+@contextmanager
+def _alone(path: Path, orders: Orders) -> Iterator[bool]:
+    """
+    Be the only worker of an integration, also when a killed agent's last worker still finishes its batch.
+
+    The file tells the process that holds it, as the agent's does. Gives False when told to drain while waiting for it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if "drain" in orders.wait(PREDECESSOR_S):
+                    yield False
+                    return
+            else:
+                lock.truncate(0)
+                print(os.getpid(), file=lock, flush=True)
+                yield True
+                return
+
+
+def _protocol() -> int:
+    """Keep standard output for protocol lines alone; whatever the integration's code prints goes to standard error."""
+    say = os.dup(1)
+    os.dup2(2, 1)
+    return say
+
+
+def _say(say: int, message: Mapping[str, Any]) -> None:
+    # Nobody listens when the agent was killed; the end of the input tells that, and the batch goes to its end.
+    with suppress(BrokenPipeError):
+        os.write(say, json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

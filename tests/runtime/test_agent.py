@@ -1,0 +1,559 @@
+"""The agent against decisions it is handed: what it starts, in which order it hands over, and what it does when a stage fails."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from tagline.clock import VirtualClock
+from tagline.domain.environment import AgentSection, Connection
+from tagline.domain.exchange import Change, Request
+from tagline.domain.lifecycle import Deployment, Desired, Hold, Report
+from tagline.errors import NotAuthorisedError, RefusedError, TaglineError, TryAgainError, UsageError
+from tagline.runtime.agent import Agent
+from tagline.runtime.store import Store
+from tagline.runtime.supervisor import Hello, restart_delay_s
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+TOKEN = "t0ken-of-the-shop-1234"
+KEY = Fernet.generate_key().decode()
+ROUTES = {("shop", "order-placed"): ("orders",)}
+SECRETS = {"env:KEY": KEY, "env:HOOK": TOKEN}
+CONFIG = """
+environment = "dev"
+
+[agent]
+public_url = "http://intake.test"
+state = "state"
+state_key = "env:KEY"
+
+[connections.shop]
+system = "shift4shop"
+store_url = "https://shop.test"
+private_key = "env:PRIVATE"
+token = "env:TOKEN"
+time_zone = "America/New_York"
+currency = "USD"
+webhook_token = "env:HOOK"
+"""
+
+
+def make_deployment(number: int, integration: str = "orders", closure: str = "") -> Deployment:
+    return Deployment(
+        id=f"{integration}-{number:06d}",
+        integration=integration,
+        version=f"1.{number}.0",
+        closure=closure or f"sha256:{number}",
+        tag_object="t",
+        commit="c",
+        config_digest="d",
+        config_commit="e",
+        decided_at=NOW,
+        decided_by="someone",
+    )
+
+
+@dataclass
+class Branch:
+    """Decisions in memory."""
+
+    told: list[tuple[str, str]]
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+    reports: list[Report] = field(default_factory=list)
+    rolled_back: list[str] = field(default_factory=list)
+    away: bool = False
+    rollback_error: TaglineError | None = None
+
+    def decide(self, *deployments: Deployment) -> None:
+        self.deployments.update({each.integration: each for each in deployments})
+
+    def current(self) -> Desired:
+        self._reach()
+        return Desired(head="abc", deployments=dict(self.deployments), holds=self.holds)
+
+    def materialise(self, deployment: Deployment, directory: Path) -> None:
+        self._reach()
+        self.told.append(("materialise", deployment.id))
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        (directory / "config.toml").write_text(CONFIG)
+        (directory / "deployment.json").write_text(deployment.model_dump_json())
+
+    def report(self, report: Report) -> None:
+        self._reach()
+        self.reports.append(report)
+
+    def roll_back(self, deployment: Deployment, reason: str) -> None:
+        if self.rollback_error:
+            raise self.rollback_error
+        self.rolled_back.append(deployment.id)
+
+    def states(self, deployment: Deployment) -> list[tuple[str, str]]:
+        return [(r.state, r.code) for r in self.reports if r.deployment == deployment.id]
+
+    def _reach(self) -> None:
+        if self.away:
+            raise TryAgainError("the hub is away", code="hub-away")
+
+
+@dataclass
+class Shop:
+    """A connector as far as stages need one."""
+
+    told: list[tuple[str, str]]
+    fails: dict[str, list[TaglineError | None]]
+    on_subscribe: Callable[[str], None]
+
+    def probe(self) -> str:
+        self.told.append(("probe", ""))
+        self._fail("probe")
+        return "the shop answers"
+
+    def subscribe(self, events: Sequence[str], url: str) -> Sequence[str]:
+        self.told.append(("subscribe", " ".join(events)))
+        self._fail("subscribe")
+        self.on_subscribe(url)
+        return events
+
+    def hint(self, request: Request) -> Sequence[Change]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+    def _fail(self, verb: str) -> None:
+        errors = self.fails.get(verb)
+        error = errors.pop(0) if errors else None
+        if error:
+            raise error
+
+
+class Process:
+    """A worker process without a process."""
+
+    def __init__(
+        self, deployment: Deployment, told: list[tuple[str, str]], fails: dict[str, list[TaglineError | None]]
+    ) -> None:
+        self.deployment = deployment
+        self.told = told
+        self.fails = fails
+        self.exit_code: int | None = None
+        self.last_words = ""
+        self.woken = 0
+        self.closure = deployment.closure
+
+    def hello(self) -> Hello:
+        self._tell("hello")
+        return Hello(self.deployment.id, self.closure, ("shop",), ROUTES)
+
+    def start(self) -> None:
+        self._tell("start")
+
+    def started(self) -> None:
+        self._tell("started")
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def drain(self, timeout_s: float) -> bool:
+        self._tell("drain")
+        self.exit_code = self.exit_code or 0
+        return True
+
+    def kill(self) -> None:
+        self._tell("kill")
+        self.exit_code = -9 if self.exit_code is None else self.exit_code
+
+    def _tell(self, what: str) -> None:
+        self.told.append((what, self.deployment.id))
+        errors = self.fails.get(what)
+        error = errors.pop(0) if errors else None
+        if error:
+            raise error
+
+
+class House:
+    """One environment: decisions, an agent, and the processes it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.told: list[tuple[str, str]] = []
+        self.fails: dict[str, list[TaglineError | None]] = {}
+        self.branch = Branch(self.told)
+        self.clock = VirtualClock(NOW)
+        self.processes: list[Process] = []
+        self.lines: list[str] = []
+        self.on_subscribe: Callable[[str], None] = lambda url: None
+        self.listen = ""
+        self.closure = ""
+        """What processes say they run, instead of the truth."""
+        self.agent = self.make_agent()
+
+    def make_agent(self) -> Agent:
+        return Agent(
+            "dev",
+            AgentSection(
+                listen=self.listen, public_url="http://intake.test", state="state", state_key="env:KEY"
+            ),
+            self.branch,
+            state=self.state,
+            clock=self.clock,
+            name="host",
+            spawn=self.spawn,
+            secret=SECRETS.__getitem__,
+            connect=self.connect,
+            log=self.lines.append,
+        )
+
+    def restart(self) -> None:
+        self.agent.stop()
+        self.told.clear()
+        self.agent = self.make_agent()
+        self.agent.start()
+
+    def deploy(self, deployment: Deployment) -> Process:
+        self.branch.decide(deployment)
+        self.agent.step()
+        return self.processes[-1]
+
+    def spawn(self, directory: Path, state: Path, on_message: Callable[[Mapping[str, Any]], None]) -> Process:
+        deployment = Deployment.model_validate_json((directory / "deployment.json").read_text())
+        self.told.append(("spawn", deployment.id))
+        self.processes.append(Process(deployment, self.told, self.fails))
+        self.processes[-1].closure = self.closure or deployment.closure
+        return self.processes[-1]
+
+    def connect(self, name: str, config: Connection) -> Shop:
+        return Shop(self.told, self.fails, self.on_subscribe)
+
+    def active(self, integration: str = "orders") -> str | None:
+        store = Store.open(self.state / "state.sqlite", key=KEY.encode(), clock=self.clock)
+        try:
+            active = store.active(integration)
+        finally:
+            store.close()
+        return active.deployment.id if active else None
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    house.agent.start()
+    yield house
+    house.agent.stop()
+
+
+ONE, TWO = make_deployment(1), make_deployment(2)
+
+
+def test_a_decision_is_prepared_activated_verified_and_reported(house: House) -> None:
+    house.deploy(ONE)
+    assert house.told == [
+        ("materialise", ONE.id),
+        ("spawn", ONE.id),
+        ("hello", ONE.id),
+        ("probe", ""),
+        ("subscribe", "order-placed"),
+        ("start", ONE.id),
+        ("started", ONE.id),
+        ("probe", ""),
+    ]
+    assert house.branch.states(ONE) == [("activated", ""), ("verified", "")]
+    assert house.active() == ONE.id
+
+
+def test_a_decision_that_runs_already_changes_nothing(house: House) -> None:
+    house.deploy(ONE)
+    before = list(house.told)
+    house.agent.step()
+    assert house.told == before
+
+
+def test_the_old_worker_is_gone_before_the_new_one_gets_work(house: House) -> None:
+    """A record is under one deployment at a time."""
+    house.deploy(ONE)
+    house.deploy(TWO)
+    order = [step for step in house.told if step in {("drain", ONE.id), ("start", TWO.id)}]
+    assert order == [("drain", ONE.id), ("start", TWO.id)]
+    assert ("hello", TWO.id) in house.told[: house.told.index(("drain", ONE.id))], "it is ready before"
+    assert house.branch.states(ONE)[-1] == ("drained", "")
+    assert house.active() == TWO.id
+
+
+def test_a_worker_is_woken_once_hints_can_find_it(house: House) -> None:
+    """A hint that was stored while the work changed hands would else wait for the next one."""
+    process = house.deploy(ONE)
+    assert process.woken == 1
+    process.exit_code = 1
+    house.agent.step()
+    house.clock.advance(1)
+    house.agent.step()
+    assert house.processes[-1].woken == 1
+
+
+def test_a_hook_is_answered_while_it_is_registered(tmp_path: Path) -> None:
+    """The shop sends a GET to the address before it uses it."""
+    house = House(tmp_path)
+    house.listen = "127.0.0.1:0"
+    house.agent = house.make_agent()
+    house.agent.start()
+    seen = []
+
+    def look(url: str) -> None:
+        assert house.agent.server
+        at = url.replace("http://intake.test", f"http://127.0.0.1:{house.agent.server.port}")
+        seen.append(httpx.get(f"{at}/order-placed/{TOKEN}", trust_env=False).status_code)
+
+    house.on_subscribe = look
+    house.deploy(ONE)
+    house.agent.stop()
+    assert seen == [200]
+
+
+FAILURES: Mapping[str, TaglineError] = {
+    "hello": UsageError("no such flow", code="integration-invalid"),
+    "probe": NotAuthorisedError("the shop says no", code="not-authorised"),
+    "subscribe": TryAgainError("the shop is away", code="remote-away"),
+}
+
+
+@pytest.mark.parametrize("stage", FAILURES)
+def test_a_deployment_that_cannot_be_prepared_leaves_the_old_one_at_work(house: House, stage: str) -> None:
+    old = house.deploy(ONE)
+    house.fails[stage] = [FAILURES[stage]]
+    new = house.deploy(TWO)
+    assert (old.exit_code, new.exit_code) == (None, -9)
+    assert house.branch.states(TWO) == [("failed", FAILURES[stage].code)]
+    assert house.branch.rolled_back == []
+    assert house.active() == ONE.id
+
+
+def test_a_failed_deployment_is_tried_again_only_when_decided_again(house: House) -> None:
+    house.fails["hello"] = [FAILURES["hello"]]
+    house.deploy(ONE)
+    house.agent.step()
+    assert house.told.count(("spawn", ONE.id)) == 1
+    house.deploy(TWO)
+    assert house.branch.states(TWO) == [("activated", ""), ("verified", "")]
+
+
+@pytest.mark.parametrize("stage", ["started", "probe"])
+def test_a_failed_verify_gives_the_work_back_and_rolls_back_once(house: House, stage: str) -> None:
+    house.deploy(ONE)
+    error = NotAuthorisedError("no", code="not-authorised")
+    house.fails[stage] = [error] if stage == "started" else [None, error]
+    house.deploy(TWO)
+    house.agent.step()
+    assert house.branch.states(TWO) == [("activated", ""), ("failed", "not-authorised")]
+    assert house.branch.rolled_back == [TWO.id]
+    assert house.active() == ONE.id
+    assert [p.deployment.id for p in house.processes if p.exit_code is None] == [ONE.id]
+    assert house.told[-4:] == [("kill", TWO.id), ("spawn", ONE.id), ("hello", ONE.id), ("start", ONE.id)]
+
+
+def test_a_worker_that_runs_something_else_is_not_verified(house: House) -> None:
+    house.closure = "sha256:other"
+    house.deploy(ONE)
+    assert house.branch.states(ONE) == [("activated", ""), ("failed", "digest-differs")]
+
+
+def test_a_rollback_waits_for_a_hub_that_is_away_and_is_then_done_once(house: House) -> None:
+    house.deploy(ONE)
+    house.fails["started"] = [TryAgainError("dead", code="worker-silent")]
+    house.branch.rollback_error = TryAgainError("the hub is away", code="hub-away")
+    house.deploy(TWO)
+    house.agent.step()
+    house.branch.rollback_error = None
+    house.agent.step()
+    house.agent.step()
+    assert house.branch.rolled_back == [TWO.id]
+
+
+def test_a_rollback_that_is_refused_is_not_asked_for_again(house: House) -> None:
+    house.fails["started"] = [TryAgainError("dead", code="worker-silent")]
+    house.branch.rollback_error = RefusedError("nothing earlier", code="nothing-earlier")
+    house.deploy(ONE)
+    house.branch.rollback_error = None
+    house.agent.step()
+    assert house.branch.rolled_back == []
+
+
+def test_an_unreachable_hub_stops_nothing_and_is_said_once(house: House) -> None:
+    process = house.deploy(ONE)
+    house.branch.away = True
+    for _ in range(3):
+        house.agent.step()
+    assert process.exit_code is None
+    assert len([line for line in house.lines if "hub" in line]) == 1
+    house.branch.away = False
+    house.agent.step()
+    assert "decisions of dev: works again" in house.lines
+
+
+def test_reports_wait_for_the_hub_and_keep_their_order(house: House) -> None:
+    process = house.deploy(ONE)
+    house.branch.away = True
+    process.exit_code = 1
+    house.agent.step()
+    house.clock.advance(1)
+    house.agent.step()
+    house.branch.away = False
+    house.agent.step()
+    assert house.branch.states(ONE)[2:] == [("failed", "worker-died"), ("verified", "")]
+
+
+def test_a_worker_that_dies_is_restarted_after_a_growing_wait(house: House) -> None:
+    process = house.deploy(ONE)
+    for delay in (1, 2, 4):
+        process.exit_code = -9
+        house.agent.step()
+        house.clock.advance(delay - 0.1)
+        house.agent.step()
+        assert house.processes[-1] is process
+        house.clock.advance(0.1)
+        house.agent.step()
+        assert house.processes[-1] is not process
+        process = house.processes[-1]
+    assert house.branch.states(ONE)[-2:] == [("failed", "worker-died"), ("verified", "")]
+
+
+def test_a_dead_worker_s_last_words_are_reported(house: House) -> None:
+    process = house.deploy(ONE)
+    process.exit_code, process.last_words = 2, "no secret at env:X (secret-missing)"
+    house.agent.step()
+    assert house.branch.reports[-1].message == (
+        "the worker ended with exit code 2: no secret at env:X (secret-missing); restart in 1 s"
+    )
+
+
+def test_what_cannot_be_resumed_is_reported_once_and_tried_again(house: House) -> None:
+    house.deploy(ONE)
+    house.fails["hello"] = [FAILURES["hello"], FAILURES["hello"]]
+    house.restart()
+    for delay in (1, 2):
+        house.agent.step()
+        house.clock.advance(delay)
+    house.agent.step()
+    assert house.branch.states(ONE)[2:] == [("failed", "integration-invalid"), ("verified", "")]
+
+
+def test_a_worker_that_lived_long_is_restarted_soon(house: House) -> None:
+    for _ in range(4):
+        house.clock.advance(3600)
+        house.agent.step()
+        (house.processes[-1] if house.processes else house.deploy(ONE)).exit_code = 1
+        house.agent.step()
+        house.clock.advance(1)
+        house.agent.step()
+    assert len(house.processes) == 5
+
+
+def test_the_wait_grows_to_a_minute() -> None:
+    assert [restart_delay_s(n) for n in (1, 2, 3, 6, 7, 10_000)] == [1, 2, 4, 32, 60, 60]
+
+
+def test_an_agent_that_starts_again_resumes_what_was_active(house: House) -> None:
+    house.deploy(ONE)
+    house.restart()
+    assert house.told == [("spawn", ONE.id), ("hello", ONE.id), ("start", ONE.id)]
+
+
+def test_without_a_hub_an_agent_resumes_the_last_decision(house: House) -> None:
+    house.deploy(ONE)
+    house.branch.away = True
+    house.restart()
+    assert ("start", ONE.id) in house.told
+
+
+def test_what_was_decided_meanwhile_runs_instead_of_the_old(house: House) -> None:
+    """A release that was rolled back while the agent was away must not run again, not for a moment."""
+    house.deploy(ONE)
+    house.agent.stop()
+    house.branch.decide(TWO)
+    house.restart()
+    house.agent.step()
+    assert ("spawn", ONE.id) not in house.told
+    assert house.active() == TWO.id
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_an_old_deployment_steps_in_for_one_that_fails_unless_it_is_held(house: House, held: bool) -> None:
+    house.deploy(ONE)
+    house.agent.stop()
+    house.branch.decide(TWO)
+    if held:
+        hold = Hold(integration="orders", closure=ONE.closure, version="1", reason="r", by="b", at=NOW)
+        house.branch.holds = (hold,)
+    house.fails["hello"] = [FAILURES["hello"]]
+    house.restart()
+    house.agent.step()
+    assert (("start", ONE.id) in house.told) is not held
+
+
+def test_a_state_folder_without_its_deployments_is_made_whole(house: House) -> None:
+    house.deploy(ONE)
+    house.agent.stop()
+    shutil.rmtree(house.state / "deployments")
+    house.restart()
+    house.agent.step()
+    assert ("start", ONE.id) in house.told
+
+
+def test_one_agent_a_state_folder(house: House) -> None:
+    with pytest.raises(RefusedError) as raised:
+        house.make_agent().start()
+    assert raised.value.code == "agent-running"
+    house.restart()
+
+
+def test_an_integration_that_is_no_longer_wanted_is_drained(house: House) -> None:
+    house.deploy(ONE)
+    del house.branch.deployments["orders"]
+    house.agent.step()
+    assert house.told[-1] == ("drain", ONE.id)
+    assert house.branch.states(ONE)[-1] == ("drained", "")
+
+
+def test_one_integration_that_fails_stops_no_other(house: House) -> None:
+    other = make_deployment(1, "billing")
+    house.fails["hello"] = [ValueError("a bug")]  # type: ignore[list-item]
+    house.branch.decide(other, ONE)
+    house.agent.step()
+    assert house.active() == ONE.id
+    assert any("ValueError" in line and "a bug" not in line for line in house.lines)
+
+
+def test_only_the_last_deployment_before_is_kept(house: House) -> None:
+    for number in (1, 2, 3):
+        house.deploy(make_deployment(number))
+    assert sorted(p.name for p in (house.state / "deployments").iterdir()) == [TWO.id, "orders-000003"]
+
+
+def test_stopping_lets_workers_finish(house: House) -> None:
+    house.deploy(ONE)
+    house.agent.stop()
+    assert house.told[-1] == ("drain", ONE.id)
+
+
+def test_it_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.branch.decide(ONE)
+    stop = threading.Event()
+    verified = threading.Event()
+    report = house.branch.report
+    house.branch.report = lambda r: (report(r), verified.set() if r.state == "verified" else None)  # type: ignore[method-assign, assignment, return-value]
+    running = threading.Thread(target=house.make_agent().run, args=(stop,))
+    running.start()
+    assert verified.wait(5)
+    stop.set()
+    running.join(5)
+    assert not running.is_alive()
+    assert house.told[-1] == ("drain", ONE.id)
