@@ -9,7 +9,7 @@ import trustme
 
 from tagline.clock import SystemClock
 from tagline.connectors.governor import Governor, LeakyBucket, Pace
-from tagline.connectors.http import Http, Policy
+from tagline.connectors.http import Http, Policy, network
 from tagline.connectors.messages import Call, Limits
 from tagline.errors import RefusedError, TryAgainError
 
@@ -50,10 +50,10 @@ def server(authority):
 def make_http():
     made = []
 
-    def make(url, ca_file=""):
+    def make(url, ca_file="", transport=None):
         clock = SystemClock()
         governor = Governor(clock, Pace(LeakyBucket(100, 100.0)), 10)
-        http = Http(Policy((url,), governor, ca_file=ca_file, limits=Limits(attempts=1)), clock)
+        http = Http(Policy((url,), governor, ca_file=ca_file, limits=Limits(attempts=1)), clock, transport)
         made.append(http)
         return http
 
@@ -65,6 +65,11 @@ def make_http():
 def test_a_private_authority_is_trusted_where_it_is_named(server, authority, make_http):
     answer = make_http(server, authority[1]).send(Call("GET", f"{server}/a"))
     assert (answer.status, answer.json()) == (200, {})
+
+
+def test_the_network_can_be_wrapped_and_passed_in(server, authority, make_http):
+    http = make_http(server, transport=network(authority[1]))
+    assert http.send(Call("GET", f"{server}/a")).status == 200
 
 
 def test_an_unnamed_authority_is_refused_with_what_to_do(server, make_http):

@@ -172,4 +172,4 @@ class FakeRemote:
     def fetch(self, *_: Any) -> Any:
         raise NotImplementedError
 
-    changes = hint = subscribe = probe = describe = close = fetch
+    recent = changes = hint = subscribe = probe = describe = close = fetch

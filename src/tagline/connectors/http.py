@@ -55,7 +55,7 @@ class Http:
 
     def __init__(self, policy: Policy, clock: Clock, transport: Transport | None = None) -> None:
         hosts = frozenset(_host(url) for url in policy.urls)
-        layer: Transport = _Bottom(transport or _network(policy), clock, policy.limits)
+        layer: Transport = _Bottom(transport or network(policy.ca_file), clock, policy.limits)
         layer = _Governed(layer, policy.governor)
         layer = _Retrying(layer, clock, policy.limits, policy.is_read)
         if policy.read_only:
@@ -306,10 +306,16 @@ def tls(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def _network(policy: Policy) -> Transport:
+def network(ca_file: str) -> Transport:
+    """
+    The network itself, below every layer; empty trusts the system's authorities.
+
+    Raises:
+        UsageError: The file cannot be read as certificates (code `ca-file-unreadable`).
+    """
     # Idle connections are dropped before servers do it (often after 5 s): a write on one just closed is in doubt.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4.0)
-    return httpx.HTTPTransport(verify=tls(policy.ca_file), trust_env=False, limits=limits)
+    return httpx.HTTPTransport(verify=tls(ca_file), trust_env=False, limits=limits)
 
 
 def _timeout(limits: Limits) -> dict[str, float | None]:

@@ -122,6 +122,10 @@ class Connector(Protocol):
         """Read whole source records by their own key; a missing one is absent from the answer."""
         ...
 
+    def recent(self, model: type[Model], count: int) -> Sequence[str]:
+        """Keys of the newest source records, oldest first, at most `count`."""
+        ...
+
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         """Read the named columns of target rows by key, in the fewest requests; absent rows are absent."""
         ...

@@ -500,6 +500,7 @@ def test_what_is_not_supported_says_so(make_dataverse):
     client = make_dataverse(lambda r: pytest.fail("sent"))
     for call in (
         lambda: client.changes(Account, None),
+        lambda: client.recent(Account, 5),
         lambda: client.hint(Request("POST", "/", {}, {}, b"")),
         lambda: client.subscribe(["created"], "https://in.test"),
     ):

@@ -55,6 +55,7 @@ def test_every_call_carries_the_three_keys(make_shop):
 
 def test_orders_are_fetched_and_absent_and_malformed_ones_told_apart(make_shop):
     answers = {
+        f"{ROOT}/Orders": httpx.Response(404),
         f"{ROOT}/Orders/1": httpx.Response(200, json=[row(1)]),
         f"{ROOT}/Orders/2": httpx.Response(404),
         f"{ROOT}/Orders/3": httpx.Response(200, json=[row(3, OrderAmount="canary")]),
@@ -351,11 +352,12 @@ def test_a_webhook_tells_which_order_changed(make_shop, body):
         [row(1), row(2)],
         {"x": "canary"},
         [{"OrderID": 0}],
+        [{"OrderID": "0"}],
         "canary",
         b"[" * 10_000,
         b" " * (2 << 20),
     ],
-    ids=["empty", "text", "none", "two", "no-id", "zero", "string", "deep", "large"],
+    ids=["empty", "text", "none", "two", "no-id", "zero", "quoted-zero", "string", "deep", "large"],
 )
 def test_a_malformed_webhook_is_refused_without_its_content(make_shop, body):
     with pytest.raises(RecordError) as caught:

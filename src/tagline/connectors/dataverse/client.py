@@ -100,6 +100,10 @@ class DataverseClient:
                 )
         return Fetched(records, malformed)
 
+    def recent(self, model: type[Model], count: int) -> Sequence[str]:
+        """Refused: rows are not listed by age yet."""
+        raise self._not_supported("a list of the newest records")
+
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         """
         Read rows by key, a hundred in one request.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tagline.clock import Clock
@@ -13,16 +12,17 @@ from tagline.connectors import json_values
 from tagline.connectors.dispositions import SHIFT4SHOP, to_error
 from tagline.connectors.governor import Governor, LeakyBucket, Pace
 from tagline.connectors.http import Http, Policy, Transport
-from tagline.connectors.messages import Answer, Call, retry_after_s
+from tagline.connectors.shift4shop.listing import OWN_TROUBLE, PAGE, find_listed, find_newest
 from tagline.connectors.shift4shop.models import Order
 from tagline.connectors.shift4shop.parse import MalformedError, order_id, to_order
 from tagline.connectors.shift4shop.results import Result, results_of
 from tagline.connectors.shift4shop.sweep import SweepCursor, to_change
 from tagline.connectors.shift4shop.updates import body_of, chunks_of, number_of, refusal_of
+from tagline.connectors.shift4shop.wire import Wire
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
 from tagline.domain.model import Model
-from tagline.errors import Disposition, RecordError, UsageError
+from tagline.errors import Disposition, RecordError, TaglineError, UsageError
 
 EVENT_TYPES: Final[Mapping[str, int]] = {"order-placed": 1, "order-changed": 2}
 """
@@ -33,8 +33,6 @@ Source: reference/shift4shop-api.md section 8, `Known ids`.
 
 BUCKET: Final = 50
 LEAK_PER_S: Final = 2.0
-PAGE: Final = 300
-"""Orders the shop hands out at most in one answer."""
 MAX_HINT_BYTES: Final = 1 << 20
 
 
@@ -60,8 +58,7 @@ class Shift4ShopClient:
         self._clock = clock
         self._secrets = secrets
         self._zone = _zone(name, config.time_zone)
-        self._headers = {
-            "accept": "application/json",
+        keys = {
             "secureurl": config.store_url,
             "privatekey": secrets(config.private_key),
             "token": secrets(config.token),
@@ -69,50 +66,57 @@ class Shift4ShopClient:
         bucket = LeakyBucket(BUCKET - config.reserve, LEAK_PER_S)
         governor = Governor(clock, Pace(bucket), max_in_flight=8)
         policy = Policy((config.url,), governor, read_only=read_only, ca_file=config.ca_file)
-        self._http = Http(policy, clock, transport)
+        self._wire = Wire(name, config.url, keys, Http(policy, clock, transport), clock)
 
     def close(self) -> None:
         """Let go of the network."""
-        self._http.close()
+        self._wire.close()
 
     def fetch(self, model: type[Model], keys: Sequence[str]) -> Fetched:
         """
-        Read whole orders, one request each: 300 keys take about two minutes of the bucket's 2 requests a second.
+        Read whole orders: more than two from the last pages of the shop's list, older ones and fewer one by one.
 
-        The API has no list of ids to filter by, and its lists filter by day only. A transient failure fails the call.
+        An order that the shop twice fails to hand out (500) counts as malformed when others were read. Any other
+        failure fails the call, as does a shop that hands out none.
         """
         self._need_order(model)
         records: dict[str, Model] = {}
         malformed: dict[str, tuple[Mapping[str, str], ...]] = {}
-        for key in dict.fromkeys(keys):
-            try:
-                order = self._order(key)
-            except MalformedError as error:
-                malformed[key] = error.faults
-            else:
-                if order is not None:
-                    records[key] = order
+        failed = _sort(self._orders(keys), records, malformed)
+        if failed and not records:
+            raise next(iter(failed.values()))
+        failed = _sort(self._orders(failed, listed={}), records, malformed)
+        malformed.update({key: ({"field": "", "reason": e.message},) for key, e in failed.items()})
         return Fetched(records, malformed)
 
-    def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
-        """Read fields of orders as targets, one request each; only the named fields need to be well-formed."""
+    def recent(self, model: type[Model], count: int) -> Sequence[str]:
+        """Count the orders, then list the newest, of whatever status."""
         self._need_order(model)
-        rows: dict[Key, Row] = {}
-        for key in dict.fromkeys(keys):
-            record = str(dict(key).get("OrderID", ""))
-            try:
-                order = self._order(record, names)
-            except MalformedError as error:
+        return find_newest(self._wire, count)
+
+    def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
+        """Read fields of orders as targets, as `fetch` does; only the named fields need to be well-formed."""
+        self._need_order(model)
+        asked = {key: str(dict(key).get("OrderID", "")) for key in keys}
+        orders: dict[str, Order] = {}
+        for record, told in self._orders(asked.values(), names):
+            if isinstance(told, MalformedError):
                 raise RecordError(
                     f"order {record} of the shop cannot be understood",
                     code="source-malformed",
                     where={"connection": self._name, "record": record},
                     hint="correct the order in the shop, then redrive",
-                    details=error.faults,
-                ) from None
-            if order is not None:
-                rows[key] = Row(key, str(order.OrderID), None, {n: getattr(order, n) for n in names})
-        return rows
+                    details=told.faults,
+                )
+            if isinstance(told, TaglineError):
+                raise told
+            if told is not None:
+                orders[record] = told
+        return {
+            key: Row(key, str(order.OrderID), None, {n: getattr(order, n) for n in names})
+            for key, record in asked.items()
+            if (order := orders.get(record)) is not None
+        }
 
     def children(
         self, model: type[Model], parent: str, parent_ids: Sequence[str], names: Sequence[str]
@@ -134,14 +138,13 @@ class Shift4ShopClient:
         if cursor is None:
             return Changes((), SweepCursor(today, today).text(), more=False)
         at = SweepCursor.of(cursor, today)
-        answer = self._send(
-            "GET",
+        rows = self._wire.rows(
             "/Orders",
-            {"lastupdatestart": f"{at.day:%m/%d/%Y}", "limit": PAGE, "offset": at.offset},
+            "reading changed orders",
+            offset=at.offset,
+            limit=PAGE,
+            query={"lastupdatestart": f"{at.day:%m/%d/%Y}"},
         )
-        if answer.status == 404 or _is_past_the_end(answer, at.offset):
-            return Changes((), at.ended().text(), more=False)
-        rows = self._list(answer, "reading changed orders")
         items = tuple(change for row in rows if (change := to_change(row, self._zone)))
         if len(rows) < PAGE:
             return Changes(items, at.ended().text(), more=False)
@@ -215,54 +218,76 @@ class Shift4ShopClient:
 
     def probe(self) -> str:
         """Count the orders."""
-        answer = self._send("GET", "/Orders", {"countonly": 1})
-        self._judge(answer, "counting orders")
-        told = answer.json({"connection": self._name})
-        count = told.get("TotalCount") if isinstance(told, Mapping) else None
-        if not isinstance(count, int):
-            raise to_error(SHIFT4SHOP.judge(502), "the shop's answer to a count holds no count")
+        count = self._wire.count_orders()
         return f"the shop {self._config.store_url} answers and holds {count} orders"
 
     def describe(self, model: type[Model]) -> Mapping[str, Any]:
         """Nothing: the shop publishes no schema."""
         return {}
 
-    def _order(self, key: str, only: Sequence[str] | None = None) -> Order | None:
-        number = order_id(key)
+    def _orders(
+        self,
+        keys: Iterable[str],
+        only: Sequence[str] | None = None,
+        *,
+        listed: Mapping[str, Any] | None = None,
+    ) -> Iterator[tuple[str, Told]]:
+        """What became of each key; trouble that cannot be one order's is raised."""
+        numbers = {key: order_id(key) for key in keys}
+        if listed is None:
+            listed = find_listed(self._wire, {number for number in numbers.values() if number})
+        for key, number in numbers.items():
+            try:
+                yield key, self._order(number, listed, only)
+            except MalformedError as error:
+                yield key, error
+            except TaglineError as error:
+                if error.code not in OWN_TROUBLE:
+                    raise
+                yield key, error
+
+    def _order(
+        self, number: str | None, listed: Mapping[str, Any], only: Sequence[str] | None
+    ) -> Order | None:
         if number is None:
             raise MalformedError({"field": "OrderID", "reason": "it is no positive whole number"})
-        answer = self._send("GET", f"/Orders/{number}")
+        body = listed[number] if number in listed else self._body(number)
+        if body is None:
+            return None
+        order = to_order(body, self._zone, self._config.currency, only)
+        if str(order.OrderID) != number:
+            raise MalformedError({"field": "OrderID", "reason": "the shop answered with another order"})
+        return order
+
+    def _body(self, number: str) -> Any:
+        """One order as the shop sends it, None where there is none."""
+        answer = self._wire.send("GET", f"/Orders/{number}")
         if answer.status == 404:
             return None
         where = {"connection": self._name, "record": number}
         meaning = SHIFT4SHOP.judge(answer.status)
         if meaning.disposition is Disposition.DEAD_LETTER:
             raise MalformedError({"field": "", "reason": f"the shop answered {answer.status} to its reading"})
-        self._judge(answer, f"reading order {number}", where)
+        self._wire.need_done(answer, f"reading order {number}", where)
         body = answer.json(where)
         if isinstance(body, list):
-            if not body:
-                return None
-            body = body[0]
-        order = to_order(body, self._zone, self._config.currency, only)
-        if str(order.OrderID) != number:
-            raise MalformedError({"field": "OrderID", "reason": "the shop answered with another order"})
-        return order
+            return body[0] if body else None
+        return body
 
     def _put(self, writes: Sequence[Write]) -> list[Outcome]:
         """Send updates of different orders in one request, or one by one when the shop refuses them as a whole."""
         bodies = [body_of(w) for w in writes]
         ids = [str(b["OrderID"]) for b in bodies]
         if len(writes) == 1:
-            answer = self._send("PUT", f"/Orders/{ids[0]}", body=bodies[0])
+            answer = self._wire.send("PUT", f"/Orders/{ids[0]}", body=bodies[0])
         else:
-            answer = self._send("PUT", "/Orders", body=bodies)
+            answer = self._wire.send("PUT", "/Orders", body=bodies)
         told = results_of(answer, ids)
         if told is not None:
             return [self._outcome(w, r) for w, r in zip(writes, told, strict=True)]
         meaning = SHIFT4SHOP.judge(answer.status)
         if meaning.disposition is not Disposition.DEAD_LETTER:
-            self._judge(answer, "updating orders")
+            self._wire.need_done(answer, "updating orders")
         if len(writes) == 1:
             return [self._outcome(writes[0], Result(answer.status))]
         # A PUT sets absolute values, so that sending one again changes nothing; and one bad order spoils no other.
@@ -283,10 +308,7 @@ class Shift4ShopClient:
     def _webhooks(self) -> Iterator[Mapping[str, Any]]:
         offset = 1
         while True:
-            answer = self._send("GET", "/Webhooks", {"limit": 500, "offset": offset})
-            if answer.status == 404 or _is_past_the_end(answer, offset):
-                return
-            rows = self._list(answer, "reading webhooks")
+            rows = self._wire.rows("/Webhooks", "reading webhooks", offset=offset, limit=500)
             yield from (row for row in rows if isinstance(row, Mapping))
             if len(rows) < 500:
                 return
@@ -300,7 +322,7 @@ class Shift4ShopClient:
             "Enabled": True,
             "Format": "JSON",
         }
-        answer = self._send("POST", "/Webhooks", body=[hook])
+        answer = self._wire.send("POST", "/Webhooks", body=[hook])
         told = results_of(answer, [""])
         status = told[0].status if told else answer.status
         meaning = SHIFT4SHOP.judge(status)
@@ -309,30 +331,6 @@ class Shift4ShopClient:
                 meaning,
                 f"the shop answered {status} to the registration of a webhook for {event}",
                 where={"connection": self._name, "event": event},
-            )
-
-    def _send(
-        self, method: str, path: str, query: Mapping[str, object] | None = None, body: object = None
-    ) -> Answer:
-        url = self._config.url.rstrip("/") + path + (f"?{urlencode(query, safe='/')}" if query else "")
-        if body is None:
-            return self._http.send(Call(method, url, self._headers))
-        headers = {**self._headers, "content-type": "application/json"}
-        return self._http.send(Call(method, url, headers, json_values.dump(body).encode()))
-
-    def _list(self, answer: Answer, doing: str) -> list[Any]:
-        self._judge(answer, doing)
-        rows = answer.json({"connection": self._name})
-        return rows if isinstance(rows, list) else [rows]
-
-    def _judge(self, answer: Answer, doing: str, where: Mapping[str, str] | None = None) -> None:
-        meaning = SHIFT4SHOP.judge(answer.status)
-        if meaning.disposition is not Disposition.DONE:
-            raise to_error(
-                meaning,
-                f"the shop answered {answer.status} to {doing}",
-                where={"connection": self._name, **(where or {})},
-                retry_after_s=retry_after_s(answer.headers.get("retry-after"), self._clock),
             )
 
     def _need_order(self, model: type[Model]) -> None:
@@ -356,6 +354,27 @@ class Shift4ShopClient:
         )
 
 
+Told = Order | MalformedError | TaglineError | None
+"""An asked order, None where there is none, or the trouble it alone is in."""
+
+
+def _sort(
+    told: Iterable[tuple[str, Told]],
+    records: dict[str, Model],
+    malformed: dict[str, tuple[Mapping[str, str], ...]],
+) -> dict[str, TaglineError]:
+    """Put orders and faults where they belong; what is left could not be read."""
+    failed: dict[str, TaglineError] = {}
+    for key, each in told:
+        if isinstance(each, Order):
+            records[key] = each
+        elif isinstance(each, MalformedError):
+            malformed[key] = each.faults
+        elif each is not None:
+            failed[key] = each
+    return failed
+
+
 def _zone(connection: str, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -366,9 +385,3 @@ def _zone(connection: str, name: str) -> ZoneInfo:
             where={"connection": connection},
             hint="write the IANA name of the store's zone, for example America/New_York",
         ) from None
-
-
-def _is_past_the_end(answer: Answer, offset: int) -> bool:
-    """The shop refuses a page behind the last one; its body is optional."""
-    told = answer.body.lower()
-    return answer.status == 400 and offset > 1 and (not told.strip() or b"offset amount exceeds" in told)

@@ -97,7 +97,8 @@ def order_id(value: object) -> str | None:
         return str(value) if value > 0 else None
     if isinstance(value, str):
         digits = value.strip()
-        return str(int(digits)) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+        if digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) > 0:
+            return str(int(digits))
     return None
 
 

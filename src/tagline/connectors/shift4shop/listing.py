@@ -1,0 +1,109 @@
+"""Orders by the page: the shop has no list of ids to filter by, but those asked for are nearly always its newest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tagline.connectors.shift4shop.parse import order_id
+from tagline.connectors.shift4shop.wire import Wire
+from tagline.errors import RecordError, TaglineError
+
+PAGE: Final = 300
+"""Orders the shop hands out at most in one answer."""
+WORTH: Final = 3
+"""Asked orders from which on pages pay: a count and a page cost two requests, each order by itself one."""
+
+OWN_TROUBLE: Final = frozenset({"remote-failed", "answer-malformed", "answer-too-large"})
+"""
+Codes of errors that one broken order can cause, by itself or by standing on a page.
+
+A shop that is away, throttles or does not know us answers in other ways (reference/shift4shop-api.md section 2).
+"""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the list of orders, which ascends by OrderID: the newest are last."""
+
+    offset: int
+    """Position of its first row, from 1."""
+    limit: int
+    is_guess: bool = False
+    """Whether only the ids of the page after it speak for reading it."""
+
+
+def last_page(total: int) -> Span:
+    """The newest orders; its limit leaves room for those placed since they were counted."""
+    return Span(max(1, total - PAGE + 1), PAGE)
+
+
+def newest(total: int, count: int) -> list[Span]:
+    """The spans of the newest `count` of `total` orders, oldest first."""
+    first = max(1, total - count + 1)
+    return [Span(offset, min(PAGE, total - offset + 1)) for offset in range(first, total + 1, PAGE)]
+
+
+def page_before(span: Span, listed: Collection[int], missing: Collection[int], delivered: int) -> Span | None:
+    """
+    The page before this one, where reading it pays.
+
+    It does when enough missing ids lie where its ids are, if they are as dense as on this page. A guess that came wrong
+    is the last one, so that a count, the pages and a request for each order not on them never exceed the number of
+    asked orders by more than three.
+
+    Args:
+        listed: Ids on this page.
+        missing: Asked ids not delivered yet.
+        delivered: How many asked orders this page held.
+    """
+    if span.offset == 1 or not listed or (span.is_guess and delivered < WORTH):
+        return None
+    lowest = min(listed)
+    reach = (max(listed) - lowest + 1) * PAGE // len(listed)
+    if sum(lowest - reach <= number < lowest for number in missing) < WORTH:
+        return None
+    return Span(max(1, span.offset - PAGE), min(PAGE, span.offset - 1), is_guess=True)
+
+
+def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
+    """
+    Those of the asked orders that stand on the last pages, by number and as the shop sends them.
+
+    What is not found may exist all the same: it is older, or rows moved while pages were read. A page that the shop
+    cannot hand out ends the search.
+    """
+    missing = {int(number) for number in numbers}
+    found: dict[str, Any] = {}
+    if len(missing) < WORTH:
+        return found
+    span: Span | None = last_page(wire.count_orders())
+    while span is not None:
+        try:
+            page = _page(wire, span)
+        except TaglineError as error:
+            if error.code in OWN_TROUBLE or isinstance(error, RecordError):
+                break
+            raise
+        hits = missing & page.keys()
+        found.update({str(number): page[number] for number in hits})
+        missing -= hits
+        span = page_before(span, page.keys(), missing, len(hits))
+    return found
+
+
+def find_newest(wire: Wire, count: int) -> list[str]:
+    """Numbers of the newest orders, oldest first; one placed while pages are read is left out."""
+    if count < 1:
+        return []
+    spans = newest(wire.count_orders(), count)
+    numbers = dict.fromkeys(number for span in spans for number in _page(wire, span))
+    return [str(number) for number in numbers]
+
+
+def _page(wire: Wire, span: Span) -> dict[int, Any]:
+    """Rows by number; one that names no order cannot be asked for."""
+    rows = wire.rows("/Orders", "listing orders", offset=span.offset, limit=span.limit)
+    numbers = [order_id(row.get("OrderID")) if isinstance(row, Mapping) else None for row in rows]
+    return {int(number): row for number, row in zip(numbers, rows, strict=True) if number}
