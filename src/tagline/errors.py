@@ -106,7 +106,8 @@ class RecordError(TaglineError):
     """
     One record cannot go on; the others do.
 
-    `details` holds one mapping (field, rule, sources, reason) a wrong field, so that a dead letter lists all of them at once.
+    `details` holds one mapping a wrong field (field, rule, sources, reason, and `code` where a named cause refused it), so that a dead
+    letter lists all of them at once.
     """
 
     def __init__(

@@ -79,6 +79,8 @@ class PolicySection(Section):
     evidence_max_age_days: int = Field(default=90, ge=1)
     promote_from: str = ""
     """Environment in which a closure must be verified first; empty allows a direct deploy."""
+    recording: bool = False
+    """Whether cassettes may be recorded here: the flow then writes pseudonymised records into these systems."""
 
 
 class IntegrationSection(Section):

@@ -44,7 +44,7 @@ def explain_failure(
     """The dead letter of a failed call: one detail a wrong field, with its rule, its source paths and the reason."""
     details = _details(shape, function, rules, arguments)
     if not details:
-        details = [_detail("*", f"return {shape.target.__name__}(...)", (), _reason(error))]
+        details = [_of(error, "*", f"return {shape.target.__name__}(...)")]
     fields = ", ".join(d["field"] for d in details)
     return RecordError(
         f"{shape.name} cannot make a {shape.target.__name__}; wrong: {fields}",
@@ -68,11 +68,11 @@ def _details(
         if step.name is not None and error is not None:
             broken[step.name] = error
             text = f"{step.name} = {ast.unparse(step.expression)}"
-            unused[step.name] = _detail(f"({step.name})", text, (), _reason(error))
+            unused[step.name] = _of(error, f"({step.name})", text)
         elif step.name is not None:
             names[step.name] = value
         elif error is not None and cause is None:
-            details.append(_detail("*", f"if {ast.unparse(step.expression)}", (), _reason(error)))
+            details.append(_of(error, "*", f"if {ast.unparse(step.expression)}"))
         elif value is True:
             break  # the call would have ended here, so only what stands above can be wrong
     else:
@@ -121,7 +121,7 @@ def refusals(target: type[Model], field: str, value: Any) -> list[str]:
 def _of_error(rule: Rule, error: Exception) -> list[Detail]:
     if isinstance(error, RecordError) and error.code == "mapping-failed":
         return [{**detail, "field": f"{rule.target}.{detail['field']}"} for detail in error.details]
-    return [_detail(rule.target, rule.expression, rule.sources, _reason(error))]
+    return [_of(error, rule.target, rule.expression, rule.sources)]
 
 
 def _evaluate(expression: ast.expr, file: str, names: Mapping[str, Any]) -> tuple[Any, Exception | None]:
@@ -148,6 +148,12 @@ def _broken_by(expression: ast.expr, broken: Mapping[str, Exception]) -> Excepti
 
 def _detail(field: str, rule: str, sources: tuple[str, ...], reason: str) -> Detail:
     return {"field": field, "rule": rule, "sources": ", ".join(sources), "reason": reason}
+
+
+def _of(error: Exception, field: str, rule: str, sources: tuple[str, ...] = ()) -> Detail:
+    """What a rule raised; with the `code` of its cause where the rule refused the record by name, and so did not just break."""
+    code = {"code": error.code} if isinstance(error, TaglineError) else {}
+    return {**_detail(field, rule, sources, _reason(error)), **code}
 
 
 def _wrong_ref(value: Any, allowed: str) -> str:

@@ -20,7 +20,7 @@ from tagline.mapping.transforms import blank_to_none, cut
 
 @mapping
 def to_sales_order(
-    order: Order, customer: Ref[Account | Contact] | None, settings: OrderToCashSettings
+    order: Order, customer: Ref[Account | Contact], settings: OrderToCashSettings
 ) -> SalesOrder:
     """A shop order becomes a sales order in its first state; Dataverse computes the totals from the lines."""
     ship = first_shipment(order)

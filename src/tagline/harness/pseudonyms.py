@@ -1,0 +1,165 @@
+"""Making recorded traffic safe to keep: only declared fields stay, people become pseudonyms, and a proof that it is so.
+
+The rewritten form is what the recording run itself works with, so that everything derived from it (keys,
+addresses, writes) agrees with the cassette.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import string
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from tagline.domain.model import Model, columns
+from tagline.domain.scrub import scrub
+
+FREE_TEXT: Final = frozenset({"CustomerComments", "InternalComments"})
+"""Fields in which people write anything; blanked."""
+
+
+class Pseudonyms:
+    """
+    A keyed one-way substitution of personal values: equal values get equal pseudonyms, length and kind of
+    character stay, so that limits and formats still bite. The key is thrown away with the object.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.originals: set[str] = set()
+        """Every value that was replaced, for the proof."""
+
+    def of(self, value: str) -> str:
+        """The pseudonym of one value; blank stays blank."""
+        if not value.strip():
+            return value
+        self.originals.add(value)
+        local, at, _ = value.partition("@")
+        return f"{self._letters(local)}@example.com" if at else self._letters(value)
+
+    def _letters(self, value: str) -> str:
+        digest = hmac.new(self._key, value.encode(), hashlib.sha256).digest()
+        stream = digest * (len(value) // len(digest) + 1)
+        return "".join(_like(char, byte) for char, byte in zip(value, stream, strict=False))
+
+
+def _like(char: str, byte: int) -> str:
+    if char in string.ascii_lowercase:
+        return string.ascii_lowercase[byte % 26]
+    if char in string.ascii_uppercase:
+        return string.ascii_uppercase[byte % 26]
+    if char.isdigit():
+        return str(byte % 10)
+    return "é" if char.isalpha() and not char.isascii() else char
+
+
+def rewriter(models: Iterable[type[Model]], pseudonyms: Pseudonyms) -> Callable[[Any], Any]:
+    """
+    A function over JSON values that drops secrets, blanks free text and replaces personal fields.
+
+    A personal field is one that a model declares so; the names of all models count everywhere.
+    """
+    personal = {name for model in models for name, facts in columns(model).items() if facts.personal}
+
+    def rewrite(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {k: leaf(k, v) for k, v in value.items()}
+        return [rewrite(v) for v in value] if isinstance(value, list) else value
+
+    def leaf(name: str, value: Any) -> Any:
+        if isinstance(value, str) and name in FREE_TEXT:
+            return ""
+        if isinstance(value, str) and name in personal:
+            return pseudonyms.of(value)
+        return rewrite(value)
+
+    return lambda value: rewrite(scrub(value))
+
+
+def only_declared(record: Mapping[str, Any], model: type[Model]) -> dict[str, Any]:
+    """The fields of a raw source record that its model declares, also in its nested lists; nothing else is kept."""
+    kept: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        if name not in record:
+            continue
+        child = _element(info.annotation)
+        value = record[name]
+        kept[name] = (
+            [only_declared(v, child) for v in value if isinstance(v, Mapping)]
+            if child and isinstance(value, list)
+            else value
+        )
+    return kept
+
+
+def _element(annotation: Any) -> type[Model] | None:
+    args = getattr(annotation, "__args__", ())
+    first = args[0] if args else None
+    return first if isinstance(first, type) and issubclass(first, Model) else None
+
+
+CARD: Final = re.compile(r"(?<![\d.-])(?:\d[ -]?){13,19}(?![\d.-])")
+EMAIL: Final = re.compile(r"[\w.+%-]+@(?!example\.com|(?i:odata|microsoft)\.)[\w-]+\.[\w.]+")
+"""An address outside the reserved domain; `name@odata.bind` and its like are annotations of the protocol."""
+BEARER: Final = re.compile(r"(?i)bearer\s+\S{8,}|eyJ[\w-]{10,}\.[\w-]{10,}")
+
+
+def leaks(text: str, *, secrets: Iterable[str], originals: Iterable[str]) -> list[str]:
+    """
+    What in a recorded text must not be there; empty is the proof.
+
+    Looks for the secrets and the replaced values in plain, percent, JSON-escaped and Base64 form, for card numbers that
+    satisfy Luhn's sum, for e-mail addresses outside `example.com` and for tokens. Answers name the kind, never the value.
+    """
+    found = [
+        f"secret {n} in {form} form" for n, v in enumerate(secrets, 1) for form, t in _forms(v) if t in text
+    ]
+    found += sorted(
+        {
+            f"personal value of {len(v)} characters in {form} form"
+            for v in originals
+            if len(v.strip()) >= 5 and not v.strip().isdigit()
+            for form, t in _forms(v)
+            if t in text
+        }
+    )
+    if any(_luhn(re.sub(r"\D", "", m.group())) for m in CARD.finditer(text)):
+        found.append("card number")
+    if EMAIL.search(text):
+        found.append("e-mail address")
+    if BEARER.search(text):
+        found.append("token")
+    return found
+
+
+def _forms(value: str) -> list[tuple[str, str]]:
+    return [
+        ("plain", value),
+        ("percent", quote(value, safe="")),
+        ("JSON", json.dumps(value)[1:-1]),
+        *(("Base64", text) for text in _base64_cores(value.encode()) if len(text) >= 8),
+    ]
+
+
+def _base64_cores(value: bytes) -> list[str]:
+    """How the value looks inside any Base64 text, at each of the three alignments, without the bordering characters."""
+    cores = []
+    for offset in range(3):
+        whole = base64.b64encode(bytes(offset) + value).decode().rstrip("=")
+        cores.append(whole[(offset * 8 + 5) // 6 :][:-1])
+    return cores
+
+
+def _luhn(digits: str) -> bool:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return False
+    total = 0
+    for n, d in enumerate(reversed(digits)):
+        value = int(d) * (2 if n % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

@@ -1,0 +1,400 @@
+"""Recording: a flow runs once for a few real records, and what was said becomes a cassette and a corpus, scrubbed and proved."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets as random_secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from tagline.alm import corpus
+from tagline.clock import Clock, VirtualClock
+from tagline.connectors import connect, json_values, resolve_secret
+from tagline.connectors.http import Transport, network
+from tagline.domain.environment import Connection, EnvironmentConfig
+from tagline.domain.exchange import Connector, Key, Row
+from tagline.domain.model import Model
+from tagline.errors import RefusedError, UsageError
+from tagline.flow.drive import drive
+from tagline.flow.shadow import ShadowDriver
+from tagline.harness import scenario as scenarios
+from tagline.harness.cassettes import LOGIN_HOST, Cassette, Interaction, RecordingTransport, dump
+from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
+from tagline.integration import Integration
+from tagline.sandbox.sandbox import Sandbox
+
+NEUTRAL: Final = {"shift4shop": "https://shop.example", "dataverse": "https://crm.example"}
+"""Origins of the remotes in a cassette, by system."""
+RENAMED: Final = {
+    "private_key": "env:REPLAY",
+    "token": "env:REPLAY",
+    "webhook_token": "env:REPLAY",
+    "client_secret": "env:REPLAY",
+    "store_url": "https://store.example",
+    "tenant": "replay",
+    "client_id": "replay",
+    "authority": f"https://{LOGIN_HOST}",
+    "ca_file": "",
+}
+"""What of a connection's configuration would tell whose it is, and what stands for it in a cassette."""
+
+
+USUAL_ORDERS: Final = 17
+"""Orders of the usual mix that a recording in the sandbox has beside the awkward ones."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was written where."""
+
+    cassette: Path
+    corpus: Path
+    outcomes: Mapping[str, str]
+    interactions: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a recording is made: an environment's real remotes, or a sandbox of our own."""
+
+    config: EnvironmentConfig
+    clock: Clock
+    network: Callable[[], Transport]
+    secret: Callable[[str], str] = resolve_secret
+    pseudonym_key: bytes = field(default_factory=lambda: random_secrets.token_bytes(32))
+
+
+def real(config: EnvironmentConfig, clock: Clock) -> Place:
+    """
+    The remotes of an environment.
+
+    Raises:
+        RefusedError: The environment does not allow it (code `recording-not-allowed`).
+    """
+    if not config.policy.recording:
+        raise RefusedError(
+            f"{config.environment} does not allow recording, since it writes pseudonymised records there",
+            code="recording-not-allowed",
+            where={"environment": config.environment},
+            hint="record in a development environment, or set policy.recording = true in its file",
+        )
+    ca_files = {c.ca_file for c in config.connections.values()}
+    if len(ca_files) > 1:
+        raise UsageError(
+            "the connections trust different certificate files",
+            code="recording-certificates",
+            hint="put the certificates into one file and name it in each connection",
+        )
+    return Place(config, clock, lambda: network(next(iter(ca_files))))
+
+
+def sandboxed(config: EnvironmentConfig) -> Place:
+    """
+    A fresh sandbox in this process, with the awkward orders and some usual ones; always the same, so that recording again
+    shows in a diff what the code does otherwise and nothing else. Settings are the environment's.
+    """
+    clock = VirtualClock(datetime(2026, 11, 2, 15, 0, tzinfo=UTC))
+    sandbox = Sandbox(clock)
+    sandbox.shops["dev"].place_awkward()
+    sandbox.shops["dev"].place_orders(USUAL_ORDERS, seed=5)
+    given = sandbox.connection_configs("dev")
+    connections = {
+        name: given[{"shift4shop": "shop", "dataverse": "crm"}[c.system]]
+        for name, c in config.connections.items()
+    }
+    sandboxed_config = EnvironmentConfig.model_validate(
+        {**config.model_dump(), "environment": "sandbox", "connections": connections}
+    )
+    return Place(
+        sandboxed_config,
+        clock,
+        sandbox.transport,
+        lambda reference: str(given["secrets"][reference.removeprefix("env:")]),
+        pseudonym_key=b"sandbox",
+    )
+
+
+@dataclass
+class _Session:
+    """One recording under way."""
+
+    integration: Integration
+    place: Place
+    secrets: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.config = self.place.config
+        self.clock = self.place.clock
+        self.pseudonyms = Pseudonyms(self.place.pseudonym_key)
+
+    def secret(self, reference: str) -> str:
+        value = self.place.secret(reference)
+        self.secrets.add(value)
+        return value
+
+    def connections(self) -> dict[str, Connection]:
+        """Configuration by the integration's own names."""
+        section = self.config.integrations.get(self.integration.name)
+        named = section.connections if section else {}
+        return {n: self.config.connections[named.get(n, n)] for n in self.integration.connections}
+
+
+def record(
+    root: Path,
+    integration: Integration,
+    place: Place,
+    *,
+    scenario: str,
+    keys: Sequence[str],
+    last: int,
+) -> Recording:
+    """
+    Run a flow live for some records, and keep the traffic.
+
+    Personal values are replaced as they arrive, so that the flow writes pseudonyms; that is why an environment must allow
+    recording (`policy.recording`). Nothing is kept unless the scrub is proved on the very bytes that would be written.
+
+    Args:
+        root: Top of the repository; files go under `fixtures/<integration>/`.
+        scenario: Name of the files.
+        keys: Records to run; none takes the newest ones.
+        last: How many of the newest.
+
+    Raises:
+        RefusedError: Something that must not be kept would be (code `recording-leaks`).
+        UsageError: There is no record to run (`nothing-to-record`).
+    """
+    session, config = _Session(integration, place), place.config
+    flow = scenarios.only_flow(integration)
+    section = config.integrations.get(integration.name)
+    settings = integration.settings.model_validate(dict(section.settings) if section else {})
+    chosen = scenarios.check_keys(keys) or _newest(session, flow.source, last)
+    if not chosen:
+        raise UsageError(
+            f"there is no record of {flow.source.__name__} to run",
+            code="nothing-to-record",
+            where={"environment": config.environment},
+            hint="place an order, or name records with --key",
+        )
+    rows = _look(session, scenarios.Scenario(flow, chosen, settings))
+    outcomes, tape = _run(session, scenarios.Scenario(flow, chosen, settings))
+    cassette = dump(
+        Cassette(tuple(tape), _scenario(session, flow.name, settings.model_dump(mode="json"), outcomes))
+    )
+    recorded = corpus.to_json(_raw_records(session, flow.name, flow.source, tape, chosen), rows)
+    _prove(session, {"cassette": cassette, "corpus": recorded})
+    folder = root / "fixtures" / integration.name
+    made = Recording(
+        folder / "cassettes" / f"{scenario}.yaml", folder / "corpus" / f"{scenario}.json", outcomes, len(tape)
+    )
+    _write(made.cassette, cassette)
+    _write(made.corpus, recorded)
+    return made
+
+
+def _newest(session: _Session, model: type[Model], last: int) -> tuple[str, ...]:
+    with _Connected(session, read_only=True) as connected:
+        return tuple(connected.by_system()[model.remote.system].recent(model, last))
+
+
+def _look(session: _Session, scenario: scenarios.Scenario) -> corpus.Rows:
+    """What the flow reads of the targets before it writes: the corpus's rows."""
+    with _Connected(session, read_only=True) as connected:
+        systems = connected.by_system()
+        readers = {kind: _Noting(each) for kind, each in systems.items()}
+        fetched = systems[scenario.flow.source.remote.system].fetch(scenario.flow.source, scenario.keys)
+        drive(scenario.flow, fetched.records, scenario.settings, ShadowDriver(readers))
+    return {place: row for reader in readers.values() for place, row in reader.rows.items()}
+
+
+def _run(session: _Session, scenario: scenarios.Scenario) -> tuple[dict[str, str], list[Interaction]]:
+    with _Connected(session, read_only=False) as connected:
+        outcomes, _ = scenarios.run(session.integration, scenario, connected.connectors)
+        return outcomes, connected.transport.interactions
+
+
+class _Noting:
+    """A reader that remembers every row it was asked for."""
+
+    def __init__(self, inner: Connector) -> None:
+        self._inner = inner
+        self.rows: dict[tuple[type[Model], Key], Row | None] = {}
+
+    def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
+        found = self._inner.read(model, keys, names)
+        for key in keys:
+            self._note(model, key, found.get(key))
+        return found
+
+    def children(
+        self, model: type[Model], parent: str, parent_ids: Sequence[str], names: Sequence[str]
+    ) -> Mapping[str, Sequence[Row]]:
+        found = self._inner.children(model, parent, parent_ids, [*names, parent])
+        for rows in found.values():
+            for row in rows:
+                self._note(model, row.key, row)
+        return found
+
+    def _note(self, model: type[Model], key: Key, row: Row | None) -> None:
+        known = self.rows.get((model, key))
+        if row is not None and known is not None:
+            row = Row(row.key, row.id, row.etag, {**known.values, **row.values})
+        self.rows[model, key] = row or known
+
+
+class _Connected:
+    """The integration's connectors over one recording transport."""
+
+    def __init__(self, session: _Session, *, read_only: bool) -> None:
+        self._session = session
+        self._read_only = read_only
+
+    def __enter__(self) -> Self:
+        session, configs = self._session, self._session.connections()
+        origins = {_origin(c.url): NEUTRAL[c.system] for c in configs.values()}
+        self.transport = RecordingTransport(session.place.network(), origins, _Rewrite(session))
+        number = itertools.count(1)
+        self.connectors = {
+            name: connect(
+                name,
+                config,
+                clock=session.clock,
+                secrets=session.secret,
+                transport=self.transport,
+                read_only=self._read_only,
+                # Counted, so that recording again differs only where the code does.
+                new_id=lambda: f"{next(number):08d}",
+            )
+            for name, config in configs.items()
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connector in self.connectors.values():
+            connector.close()
+        self.transport.close()
+
+    def by_system(self) -> dict[str, Connector]:
+        return {self._session.integration.connections[n].kind: each for n, each in self.connectors.items()}
+
+
+class _Rewrite:
+    """Body rewriting of one session: declared fields only, people as pseudonyms, no secrets."""
+
+    def __init__(self, session: _Session) -> None:
+        integration = session.integration
+        self._sources = {f.source.remote.system: f.source for f in integration.flows.values()}
+        models = {*self._sources.values(), *(m.target for m in integration.mappings.values())}
+        models |= {child for source in self._sources.values() for child in _children(source)}
+        self._values = rewriter(models, session.pseudonyms)
+
+    def __call__(self, origin: str, kind: str, text: str) -> str:
+        source = next((self._sources.get(s) for s, o in NEUTRAL.items() if o == origin), None)
+        if kind.startswith("multipart/"):
+            return "\r\n".join(
+                self._json(line, None) if line.startswith("{") else line for line in text.split("\r\n")
+            )
+        return self._json(text, source) if "json" in kind and text.strip() else text
+
+    def _json(self, text: str, source: type[Model] | None) -> str:
+        try:
+            value = json_values.parse(text)
+        except ValueError:
+            return text
+        if source is not None and isinstance(value, list):
+            value = [only_declared(v, source) if _is_record(v, source) else v for v in value]
+        return json_values.dump(self._values(value))
+
+
+def _is_record(value: Any, source: type[Model]) -> bool:
+    return isinstance(value, Mapping) and source.remote.primary_id in value
+
+
+def _children(model: type[Model]) -> set[type[Model]]:
+    found = set()
+    for info in model.model_fields.values():
+        args = getattr(info.annotation, "__args__", ())
+        found |= {a for a in args if isinstance(a, type) and issubclass(a, Model)}
+    return found
+
+
+def _scenario(
+    session: _Session, flow: str, settings: Mapping[str, Any], outcomes: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "flow": flow,
+        "environment": session.config.environment,
+        "at": session.clock.now().isoformat(),
+        "settings": dict(settings),
+        "connections": {
+            name: {**config.model_dump(mode="json"), **_renamed(config)}
+            for name, config in session.connections().items()
+        },
+        "outcomes": dict(outcomes),
+    }
+
+
+def _renamed(config: Connection) -> dict[str, str]:
+    neutral = NEUTRAL[config.system] + urlsplit(config.url).path
+    return {"url": neutral, **{k: v for k, v in RENAMED.items() if k in type(config).model_fields}}
+
+
+def _raw_records(
+    session: _Session, flow: str, model: type[Model], tape: Sequence[Interaction], keys: Sequence[str]
+) -> list[corpus.Recorded]:
+    """The source records as they were answered, by key, each once."""
+    origin = NEUTRAL[model.remote.system]
+    config = next(c for c in session.connections().values() if c.system == model.remote.system)
+    context = {n: str(getattr(config, n)) for n in ("time_zone", "currency") if hasattr(config, n)}
+    found: dict[str, Mapping[str, Any]] = {}
+    for interaction in tape:
+        if interaction.method == "GET" and interaction.url.startswith(origin):
+            for record in _records(interaction.response_body, model):
+                found.setdefault(str(record[model.remote.primary_id]).strip(), record)
+    return [corpus.Recorded(flow, key, model.__name__, found[key], context) for key in keys if key in found]
+
+
+def _records(body: bytes, model: type[Model]) -> list[Mapping[str, Any]]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return []
+    return [v for v in value if _is_record(v, model)] if isinstance(value, list) else []
+
+
+def _prove(session: _Session, texts: Mapping[str, str]) -> None:
+    found = [
+        f"{what}: {leak}"
+        for what, text in texts.items()
+        for leak in leaks(text, secrets=session.secrets, originals=session.pseudonyms.originals)
+    ]
+    if found:
+        raise RefusedError(
+            "the recording would keep what must not be kept: " + "; ".join(dict.fromkeys(found)),
+            code="recording-leaks",
+            where={"integration": session.integration.name, "environment": session.config.environment},
+            hint="mark the column that holds it as personal or secret in its model; nothing was written",
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

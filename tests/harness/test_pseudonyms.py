@@ -1,0 +1,70 @@
+"""Recorded traffic holds no person, no card and no secret, and the proof notices when it does."""
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagline.connectors.dataverse.models import Account
+from tagline.connectors.shift4shop.models import Order
+from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
+
+CARD = "4111 1111 1111 1111"
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_a_pseudonym_is_stable_and_keeps_length_and_kind_of_text(value: str) -> None:
+    pseudonyms = Pseudonyms(b"key")
+    once, twice = pseudonyms.of(value), pseudonyms.of(value)
+    assert once == twice
+    if "@" not in value:
+        assert len(once) == len(value)
+        assert [c.isdigit() for c in once] == [c.isdigit() for c in value]
+
+
+def test_an_email_keeps_its_plus_sign_and_gets_a_reserved_domain() -> None:
+    replaced = Pseudonyms(b"key").of("jane+shop@real.test")
+    assert replaced.endswith("@example.com")
+    assert "+" in replaced
+    assert "jane" not in replaced
+
+
+def test_the_same_person_has_the_same_pseudonym_in_both_systems() -> None:
+    rewrite = rewriter([Order, Account], Pseudonyms(b"key"))
+    shop = rewrite({"BillingEmail": "jane@real.test", "CardNumber": CARD, "CustomerComments": "call Jane"})
+    crm = rewrite({"value": [{"emailaddress1": "jane@real.test", "name": "ACME"}]})
+    assert shop["BillingEmail"] == crm["value"][0]["emailaddress1"]
+    assert crm["value"][0]["name"] == "ACME"
+    assert shop == {"BillingEmail": shop["BillingEmail"], "CustomerComments": ""}
+
+
+def test_fields_that_no_model_declares_are_dropped_at_every_depth() -> None:
+    raw = {"OrderID": 1, "IP": "10.0.0.1", "OrderItemList": [{"ItemID": "A", "ItemSerial": "s"}]}
+    assert only_declared(raw, Order) == {"OrderID": 1, "OrderItemList": [{"ItemID": "A"}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2hunter2",
+        quote("hunter2 hunter2", safe=""),
+        json.dumps("Grünewald"),
+        base64.b64encode(b"x:hunter2hunter2y").decode(),
+        CARD,
+        "someone@real.test",
+        "Authorization: Bearer abcdefghijkl",
+    ],
+)
+def test_the_proof_notices_what_must_not_be_kept(text: str) -> None:
+    found = leaks(text, secrets=["hunter2hunter2", "hunter2 hunter2"], originals=["Grünewald"])
+    assert found
+    for value in ("hunter2", "Grünewald", "4111"):
+        assert value not in " ".join(found)
+
+
+def test_the_proof_is_silent_on_clean_text() -> None:
+    text = '{"OrderID": 1042, "BillingEmail": "qwer+ty@example.com", "id": "11111111-1111-1111-1111-111111111111"}'
+    assert leaks(text, secrets=["s3cret-value"], originals=["Jane Doe"]) == []
