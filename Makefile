@@ -1,13 +1,22 @@
-# On a fresh machine with git, make and Python 3.11: `make test`.
+# Two commands matter on a fresh machine with git, make and Python 3.11: `make demo` and `make test`.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test lint types lock clean
+.PHONY: demo test check bench lint types lock clean
+
+demo: $(READY)
+	$(BIN)/tagline demo $(DEMO)
 
 test: $(READY) lint types
 	$(BIN)/python -m pytest -m "not campaign" $(ARGS)
+
+check: $(READY)
+	$(BIN)/tagline check order_to_cash
+
+bench: $(READY)
+	$(BIN)/python tests/bench/run.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,240 @@
+"""Commands that decide: release, plan, deploy, promote, rollback, and those that look: status, history."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from tagline.alm import deciding, planning, releases, reports
+from tagline.alm.closure import short
+from tagline.alm.git import Repository
+from tagline.cli.output import out, out_json, say, table
+from tagline.clock import SystemClock
+from tagline.domain.lifecycle import Plan
+from tagline.errors import RefusedError
+
+CLOCK = SystemClock()
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+env_option = click.option(
+    "--env", "environment", required=True, metavar="NAME", help="Environment, for example dev."
+)
+timeout_option = click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the agent; the decision stands when it runs out (exit 6). 0 does not wait.",
+)
+
+
+@click.command()
+@click.argument("integration")
+@json_option
+def release(integration: str, as_json: bool) -> None:
+    """Tag the committed INTEGRATION as release <integration>/v<version>; the version stands in its pyproject.toml."""
+    repo = Repository.open(Path.cwd())
+    made = releases.release(repo, integration, by=repo.identity(), at=CLOCK.now())
+    for warning in releases.warnings(repo, made):
+        say(f"warning: {warning}")
+    if as_json:
+        out_json(made)
+    else:
+        out(f"released {made.tag}: closure {short(made.closure)}, commit {made.commit[:10]}")
+        say(f"next: tagline deploy {made.tag} --env dev")
+
+
+@click.command()
+@click.argument("release_tag", metavar="RELEASE")
+@env_option
+@click.option(
+    "--rollback",
+    "back",
+    is_flag=True,
+    help="Plan the return to the prior deployment; RELEASE is the integration.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit 4 when something would change.")
+@json_option
+def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_json: bool) -> int:
+    """
+    Show what deploying RELEASE (a tag such as order_to_cash/v1.1.0) would change, and change nothing.
+
+    Replays the recorded orders of the corpus through both releases and tells which fields differ in how many of them.
+    """
+    from tagline.alm import replay
+
+    repo = Repository.open(Path.cwd())
+    if back:
+        made = planning.plan_rollback(
+            repo, environment, release_tag.partition("/")[0], by=repo.identity(), at=CLOCK.now()
+        )
+    else:
+        made = planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now())
+    made = replay.add_changes(repo, made)
+    _show_plan(made, as_json)
+    return 4 if exit_code and not planning.is_empty(made) else 0
+
+
+@click.command()
+@click.argument("release_tag", metavar="RELEASE")
+@env_option
+@timeout_option
+@json_option
+def deploy(release_tag: str, environment: str, timeout: float, as_json: bool) -> None:
+    """Decide that RELEASE (a tag such as order_to_cash/v1.0.0) runs in an environment, and wait for its agent."""
+    repo = Repository.open(Path.cwd())
+    _decide(repo, planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now()), timeout, as_json)
+
+
+@click.command()
+@click.argument("integration")
+@click.option("--from", "source", required=True, metavar="NAME", help="Environment in which it is verified.")
+@click.option("--to", "target", required=True, metavar="NAME", help="Environment in which it runs next.")
+@timeout_option
+@json_option
+def promote(integration: str, source: str, target: str, timeout: float, as_json: bool) -> None:
+    """Decide that the very closure of INTEGRATION that is verified in one environment runs in the next."""
+    repo = Repository.open(Path.cwd())
+    _decide(repo, planning.plan_promote(repo, integration, source, target, at=CLOCK.now()), timeout, as_json)
+
+
+@click.command()
+@click.argument("integration")
+@env_option
+@click.option("--reason", default="", help="Kept with the hold on the release that is left.")
+@timeout_option
+@json_option
+def rollback(integration: str, environment: str, reason: str, timeout: float, as_json: bool) -> None:
+    """Decide that the prior deployment of INTEGRATION runs again, with the configuration it had; hold the one that is left."""
+    repo = Repository.open(Path.cwd())
+    made = planning.plan_rollback(
+        repo, environment, integration, by=repo.identity(), at=CLOCK.now(), reason=reason
+    )
+    _decide(repo, made, timeout, as_json)
+
+
+@click.command()
+@click.option("--env", "environment", default="", metavar="NAME", help="Only this environment.")
+@json_option
+def status(environment: str, as_json: bool) -> None:
+    """Show what each environment should run and what its agent last reported."""
+    from tagline.alm import status as statuses
+
+    repo = Repository.open(Path.cwd())
+    found = [s for s in statuses.status(repo) if environment in ("", s.environment)]
+    if as_json:
+        out_json([s.model_dump(mode="json") for s in found])
+    elif not found:
+        out("nothing is deployed anywhere yet")
+        say("next: tagline deploy <integration>/v<version> --env dev")
+    else:
+        rows = [
+            (s.environment, s.integration, s.version, short(s.closure), s.running, s.since, s.held)
+            for s in found
+        ]
+        out(
+            table(
+                rows, ("environment", "integration", "should run", "closure", "agent says", "since", "held")
+            )
+        )
+
+
+@click.command()
+@env_option
+@json_option
+def history(environment: str, as_json: bool) -> None:
+    """Show the decisions about an environment, newest first."""
+    from tagline.alm import branches
+
+    repo = Repository.open(Path.cwd())
+    repo.refresh()
+    found = branches.history(repo, environment)
+    if as_json:
+        out_json([vars(d) for d in found])
+    elif not found:
+        out(f"nothing was ever decided about {environment}")
+    else:
+        rows = [
+            (
+                f"{d.at:%Y-%m-%d %H:%M:%S}Z",
+                d.kind,
+                f"{d.integration} {d.version}",
+                short(d.closure),
+                d.by,
+                d.deployment,
+            )
+            for d in found
+        ]
+        out(table(rows, ("at", "decision", "release", "closure", "by", "deployment")))
+
+
+def _decide(repo: Repository, made: Plan, timeout: float, as_json: bool) -> None:
+    if planning.is_empty(made):
+        say(
+            f"{made.release.tag} with this configuration is what {made.environment} should run already; nothing to do"
+        )
+        if as_json:
+            out_json({"deployment": made.current, "state": "unchanged"})
+        return
+    if not as_json:
+        _show_plan(made, as_json=False)
+    deployment = deciding.apply(repo, made, by=repo.identity(), at=CLOCK.now())
+    if timeout <= 0:
+        _told(
+            as_json, deployment.id, "decided", f"decided: {deployment.id}; its agent has not been waited for"
+        )
+        return
+    say(f"decided: {deployment.id}; waiting for the agent of {made.environment}")
+    report = reports.wait_for(
+        repo,
+        made.environment,
+        deployment.id,
+        ("verified", "failed"),
+        timeout=timedelta(seconds=timeout),
+        clock=CLOCK,
+    )
+    if report.state == "failed":
+        raise RefusedError(
+            f"{made.release.tag} did not start in {made.environment}: {report.message} ({report.code})",
+            code="deployment-failed",
+            where={"environment": made.environment, "deployment": deployment.id, "agent": report.agent},
+            hint="what ran before runs on; correct the cause and deploy again",
+        )
+    _told(
+        as_json,
+        deployment.id,
+        "verified",
+        f"{made.release.tag} runs in {made.environment} (verified by {report.agent})",
+    )
+
+
+def _told(as_json: bool, deployment: str, state: str, sentence: str) -> None:
+    if as_json:
+        out_json({"deployment": deployment, "state": state})
+    else:
+        out(sentence)
+
+
+def _show_plan(made: Plan, as_json: bool) -> None:
+    if as_json:
+        out_json(made)
+        return
+    left = f", {made.current.version} ({short(made.current.closure)}) runs now" if made.current else ""
+    out(f"{made.kind} {made.release.tag} ({short(made.release.closure)}) in {made.environment}{left}")
+    for warning in made.warnings:
+        out(f"  warning: {warning}")
+    for n, stage in enumerate(made.stages, 1):
+        out(f"  {n}. {stage.kind}: {stage.explain}")
+    if not made.stages:
+        out("  nothing to do: it is decided already")
+    for change in made.config_changes:
+        out(f"  configuration: {change}")
+    if made.records_compared:
+        out(
+            f"  shadow replay: {made.records_changed} of {made.records_compared} recorded records would be written otherwise"
+            + (f", {made.failures_new} would newly fail" if made.failures_new else "")
+        )
+        rows = [(f"{c.model}.{c.field}", c.records, c.example) for c in made.field_changes]
+        if rows:
+            out(table(rows, ("field", "records", "for example"), indent="    "))
