@@ -13,7 +13,7 @@ from tagline.integration import load
 from tagline.sandbox.sandbox import Endpoints, Sandbox
 from tagline.sandbox.seed import PRICE_LIST
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PORTS = {"dev": 1, "qa": 2, "prod": 3}
 
 

@@ -22,6 +22,7 @@ BELOW = {
 }
 BELOW["harness"] = {*BELOW["alm"], "alm", "runtime", "sandbox"}
 BELOW["cli"] = {*BELOW["harness"], "harness"}
+BELOW["__main__"] = {"cli"}
 
 DOORS = {
     "git": ("alm/git.py",),
