@@ -63,6 +63,19 @@ def test_what_is_decided_already_is_an_empty_plan_and_no_second_decision(world: 
     assert world.hub_refs() == before
 
 
+def test_what_failed_may_be_decided_again_and_a_rollback_skips_both_attempts(world: World) -> None:
+    world.report(world.deploy(world.released()), "verified")
+    second = world.released("1.1.0")
+    failed = world.deploy(second)
+    world.report(failed, "failed", minute=2)
+    again = world.deploy(second)
+    assert again.id > failed.id
+    world.report(again, "verified", minute=3)
+    assert planning.is_empty(world.plan(second))
+    back = planning.plan_rollback(world.ann, "dev", "orders", by=ANN, at=NOW)
+    assert back.release.version == "1.0.0"
+
+
 def test_a_configuration_change_is_a_deployment_of_the_same_closure(world: World) -> None:
     made = world.released()
     world.deploy(made)

@@ -133,3 +133,13 @@ def test_a_test_can_choose_the_order_itself(sandbox, register):
     receiver = Receiver()
     sandbox.shops["dev"].webhooks.deliver(receiver, order=lambda due: [*reversed(due), due[0]])
     assert receiver.orders() == [*reversed(ids), ids[0]]
+
+
+def test_a_delivery_waits_until_it_was_answered(sandbox, register):
+    register(1)
+    sandbox.shops["dev"].place_orders(2, 1)
+    webhooks = sandbox.shops["dev"].webhooks
+    waiting = []
+    webhooks.deliver(lambda request: waiting.append(len(webhooks.waiting())) or 200)
+    assert waiting == [2, 2, 1]  # the probe, then each order
+    assert webhooks.waiting() == ()

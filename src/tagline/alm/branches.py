@@ -128,18 +128,20 @@ def prior(oldest_first: Iterable[Decision], holds: Iterable[str]) -> Decision | 
     """
     What a rollback returns to: the decision below the current one that is not held; None with nothing below.
 
-    A deployment puts itself on top; a rollback takes away what it left, so that rolling back twice goes further back and
-    never returns to what was left first.
+    A deployment puts itself on top, or takes the place of its own earlier attempt; a rollback takes away what it left, so
+    that rolling back twice goes further back and never returns to what was left first.
     """
+
+    def pair(decision: Decision) -> tuple[str, str]:
+        return decision.closure, decision.config_digest
+
     stack: list[Decision] = []
     for decision in oldest_first:
         if decision.kind is DecisionKind.ROLLBACK:
-            pair = (decision.closure, decision.config_digest)
-            while stack and (stack[-1].closure, stack[-1].config_digest) != pair:
+            while stack and pair(stack[-1]) != pair(decision):
                 stack.pop()
-            if stack:
-                stack[-1] = decision
-                continue
+        if stack and pair(stack[-1]) == pair(decision):
+            stack.pop()
         stack.append(decision)
     held = set(holds)
     return next((d for d in reversed(stack[:-1]) if d.closure not in held), None)

@@ -30,7 +30,7 @@ from tagline.integration import Integration, load
 
 def plan_deploy(repo: Repository, tag: str, environment: str, *, at: datetime) -> Plan:
     """
-    What deploying a release would do; a plan without stages when it is what should run already.
+    What deploying a release would do; a plan without stages when it is what should run already, and did not fail there.
 
     Raises:
         RefusedError: The gate says no; the message names every reason, the code is the first one's (`held`,
@@ -180,9 +180,11 @@ def _forward(
     made = closure.of(repo, release.commit, release.integration)
     integration = _check(repo, made.tree, made.libraries, config)
     current = state.deployments.get(release.integration)
-    null = current is not None and (current.closure, current.config_digest) == (
-        release.closure,
-        rendered.digest,
+    null = (
+        current is not None
+        and (current.closure, current.config_digest) == (release.closure, rendered.digest)
+        # An agent does not try a failed deployment again by itself; deciding once more is how people ask for it.
+        and not reports.has_failed(reports.read(repo, environment), current.id)
     )
     return Plan(
         environment=environment,

@@ -70,6 +70,12 @@ def is_verified(reports: Iterable[Report], closure: str) -> bool:
     return bool(words) and words[-1] == "verified"
 
 
+def has_failed(reports: Iterable[Report], deployment: str) -> bool:
+    """Whether the last word about a deployment is that it failed."""
+    words = [r.state for r in reports if r.deployment == deployment and r.state in ("verified", "failed")]
+    return bool(words) and words[-1] == "failed"
+
+
 def wait_for(
     repo: Repository,
     environment: str,

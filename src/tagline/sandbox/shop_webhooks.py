@@ -54,6 +54,8 @@ class Webhooks:
     on_queued: Callable[[], None] = lambda: None
     """Called when something was queued; the served sandbox wakes its sender."""
     _queue: list[Delivery] = field(default_factory=list)
+    _in_hand: list[Delivery] = field(default_factory=list)
+    """What a call of `deliver` has taken and not sent yet."""
     _probed: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _draws: int = 0
@@ -75,9 +77,9 @@ class Webhooks:
         self.on_queued()
 
     def waiting(self) -> Sequence[Delivery]:
-        """What has not been delivered yet, in the order of the queue."""
+        """What has not been delivered yet: what is just being sent, then the queue."""
         with self._lock:
-            return tuple(self._queue)
+            return (*self._in_hand, *self._queue)
 
     def next_due(self) -> datetime | None:
         """When the next delivery is due; None when nothing waits."""
@@ -101,12 +103,16 @@ class Webhooks:
             due = [d for d in self._queue if d.due <= now]
             self._queue = [d for d in self._queue if d.due > now]
             due = self._mishandled(due)
+            arranged = list(order(due) if order else due)
+            self._in_hand += arranged
         delivered = 0
-        for delivery in order(due) if order else due:
+        for delivery in arranged:
             if self._sent(send, delivery):
                 delivered += 1
             else:
                 self._again(delivery)
+            with self._lock:
+                self._in_hand.remove(delivery)
         return delivered
 
     def _mishandled(self, due: list[Delivery]) -> list[Delivery]:
