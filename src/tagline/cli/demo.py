@@ -39,7 +39,7 @@ def run(source: Path, *, keep: bool, orders: int) -> int:
             _tell(story, made, orders)
         finished = True
     finally:
-        if keep or not finished:
+        if any(folder.iterdir()) and (keep or not finished):
             out(
                 f"\nThe scratch copy stays in {folder} (work/ is the repository, agent-*.log what the agents said)."
             )
@@ -106,7 +106,7 @@ def _tell(story: _Story, made: Scratch, count: int) -> None:
     with story.step("A v1.1.0 changes two rules: the gate notices") as say:
         _write_next_version(made.work)
         refused = made.tagline("check", NAME, "--only", "cassettes", expect=1)
-        _show("\n".join(line for line in refused.stdout.splitlines() if "nearest differs" in line))
+        _show(next(line for line in refused.stdout.splitlines() if "nearest differs" in line).strip())
         made.tagline("record", NAME, "--env", "dev", "--sandbox")
         _accept_next_version(made.work)
         made.commit("order_to_cash: name the web order, leave the phone number out")

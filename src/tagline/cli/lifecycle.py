@@ -126,8 +126,8 @@ def status(environment: str, as_json: bool) -> None:
     if as_json:
         out_json([s.model_dump(mode="json") for s in found])
     elif not found:
-        out("nothing is deployed anywhere yet")
-        say("next: tagline deploy <integration>/v<version> --env dev")
+        out(f"nothing is deployed {f'in {environment}' if environment else 'anywhere'} yet")
+        say(f"next: tagline deploy <integration>/v<version> --env {environment or 'dev'}")
     else:
         rows = [
             (s.environment, s.integration, s.version, short(s.closure), s.running, s.since, s.held)
@@ -175,7 +175,7 @@ def _decide(repo: Repository, made: Plan, timeout: float, as_json: bool) -> None
             f"{made.release.tag} with this configuration is what {made.environment} should run already; nothing to do"
         )
         if as_json:
-            out_json({"deployment": made.current, "state": "unchanged"})
+            out_json({"deployment": made.current.id if made.current else "", "state": "unchanged"})
         return
     if not as_json:
         _show_plan(made, as_json=False)

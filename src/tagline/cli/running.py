@@ -71,7 +71,7 @@ def shadow(
 
     repo = Repository.open(Path.cwd())
     config = environments.render(repo, environment).config
-    found = shadows.look(Path.cwd(), integration, config, last=last, keys=keys, clock=SystemClock())
+    found = shadows.look(repo.root, integration, config, last=last, keys=keys, clock=SystemClock())
     if as_json:
         out_json([shadows.to_json(record) for record in found])
     else:

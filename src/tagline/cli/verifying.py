@@ -45,13 +45,15 @@ def check(
     """
     from tagline.harness import gate, result
 
+    repo = Repository.open(Path.cwd())
+
     def progress(step: result.StepResult) -> None:
         if not as_json:
             out(f"  {step.name:<12} {step.verdict.value:<12} {step.seconds:6.1f} s  {step.summary}")
 
     if not as_json:
         out(f"check {integration}")
-    found = gate.check(Path.cwd(), integration, only=only, progress=progress)
+    found = gate.check(repo.root, integration, only=only, progress=progress)
     for path, text in ((junit, result.to_junit), (markdown, result.to_markdown)):
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +64,11 @@ def check(
         _show(found)
     if only:
         say("no evidence: only some steps ran")
+    elif not found.version:
+        say(f"no evidence: integrations/{integration} cannot be loaded")
     elif not found.closure:
         say(f"no evidence: integrations/{integration} or its fixtures differ from the commit; commit first")
     else:
-        repo = Repository.open(Path.cwd())
         evidence.append(repo, gate.to_evidence(found, by=repo.identity(), at=CLOCK.now()))
         say(f"evidence recorded on branch evidence: {found.verdict.value}")
     return {Verdict.PASSED: 0, Verdict.FAILED: 1}.get(found.verdict, 8)
@@ -109,8 +112,8 @@ def record(
     from tagline.harness import recording
     from tagline.integration import load
 
-    root = Path.cwd()
-    config = environments.render(Repository.open(root), environment).config
+    repo = Repository.open(Path.cwd())
+    root, config = repo.root, environments.render(repo, environment).config
     made = recording.record(
         root,
         load(root / "integrations" / integration),

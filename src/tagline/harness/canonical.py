@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Final
 
 SEMANTIC_HEADERS: Final = ("accept", "content-type", "if-match", "if-none-match", "prefer", "secureurl")
@@ -100,19 +99,20 @@ def _number(text: str) -> dict[str, str]:
     return {"number": text}
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, dict[str, Any]]:
+    """An object is marked as one, so that none can pass for a number."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         raise ValueError("a member is named twice")
-    return dict(pairs)
+    return {"members": dict(pairs)}
 
 
 def distance(wanted: Call, recorded: Call) -> int:
-    """How far a recorded call is from the wanted one: lines of the body that differ, and much for anything else."""
+    """How far a recorded call is from the wanted one: words of the body that differ, and much for anything else."""
     pairs = [(wanted.method, recorded.method), (wanted.host, recorded.host), (wanted.target, recorded.target)]
     others = sum(a != b for a, b in pairs) + (wanted.headers != recorded.headers)
-    lines = zip_longest(wanted.body.split("\n"), recorded.body.split("\n"))
-    return 1000 * others + sum(1 for a, b in lines if a != b)
+    ours, theirs = Counter(_words(wanted.body)), Counter(_words(recorded.body))
+    return 1000 * others + (ours - theirs).total() + (theirs - ours).total()
 
 
 def differences(wanted: Call, recorded: Call) -> list[str]:
@@ -141,12 +141,24 @@ def _body_differences(wanted: str, recorded: str) -> list[str]:
 
 def _line_differences(ours: str, theirs: str) -> list[str]:
     try:
-        a, b = json.loads(ours), json.loads(theirs)
+        a, b = json.loads(ours)["members"], json.loads(theirs)["members"]
     except ValueError:
-        return [f"body line: {ours[:120]} instead of {theirs[:120]}"]
-    if not (isinstance(a, dict) and isinstance(b, dict)):
+        return [_text_difference(ours, theirs)]
+    except (LookupError, TypeError):
         return ["body: another value"]
     return [f"body field {n}: {_told(a, b, n)}" for n in sorted({*a, *b}) if a.get(n, ...) != b.get(n, ...)]
+
+
+def _text_difference(ours: str, theirs: str) -> str:
+    """How the line of an inner request differs, by the words of its address and query."""
+    mine, other = _words(ours), _words(theirs)
+    more, less = [w for w in mine if w not in other], [w for w in other if w not in mine]
+    told = [f"{what} {', '.join(w)}" for what, w in (("with", more), ("without", less)) if w]
+    return f"{mine[0]} part {' and '.join(told) or 'in another order'}"
+
+
+def _words(text: str) -> list[str]:
+    return re.split(r"[?&,=\s]+", text)
 
 
 def _told(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str) -> str:

@@ -62,7 +62,8 @@ def check(
         progress: Called with each step's result as it ends.
 
     Raises:
-        UsageError: There is no repository, no such integration, or no such step (code `step-unknown`).
+        UsageError: There is no repository, no such integration (code `integration-unknown`), or no such step
+            (code `step-unknown`).
     """
     unknown = [s for s in only if s not in STEPS]
     if unknown:
@@ -72,6 +73,14 @@ def check(
             hint=f"use one of {', '.join(STEPS)}",
         )
     repo = Repository.open(root)
+    known = sorted(p.parent.name for p in (root / "integrations").glob("*/pyproject.toml"))
+    if name not in known:
+        raise UsageError(
+            f"there is no integrations/{name}",
+            code="integration-unknown",
+            where={"integration": name},
+            hint=f"there are: {', '.join(known) or 'none'}",
+        )
     commit = repo.resolve("HEAD") or repo.main()
     steps: list[StepResult] = []
     subject: _Subject | None = None

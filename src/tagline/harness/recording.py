@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from tagline.alm import corpus
+from tagline.alm import corpus, environments
 from tagline.clock import Clock, VirtualClock
 from tagline.connectors import connect, json_values, resolve_secret
 from tagline.connectors.http import Transport, network
@@ -168,8 +168,9 @@ def record(
 
     Raises:
         RefusedError: Something that must not be kept would be (code `recording-leaks`).
-        UsageError: There is no record to run (`nothing-to-record`).
+        UsageError: There is no record to run (`nothing-to-record`), or the configuration does not fit the integration.
     """
+    environments.check_settings(place.config, integration)
     session, config = _Session(integration, place), place.config
     flow = scenarios.only_flow(integration)
     section = config.integrations.get(integration.name)

@@ -101,7 +101,8 @@ class _Told:
         try:
             flow = scenarios.only_flow(integration, raw["flow"])
             settings = integration.settings.model_validate(raw["settings"])
-            connections = {name: _CONNECTION.validate_python(c) for name, c in raw["connections"].items()}
+            given = raw["connections"]
+            connections = {name: _CONNECTION.validate_python(given[name]) for name in integration.connections}
             return cls(
                 scenario=scenarios.Scenario(flow, tuple(raw["outcomes"]), settings),
                 connections=connections,

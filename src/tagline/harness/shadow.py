@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tagline.alm import environments
 from tagline.clock import Clock
 from tagline.connectors import connect
 from tagline.connectors.dataverse.pricing import PricedLine, order_total
@@ -56,9 +57,10 @@ def look(
         last: How many of the newest records, where no key is named.
 
     Raises:
-        TaglineError: The package cannot be loaded, or a remote cannot be read.
+        TaglineError: The package cannot be loaded, the configuration does not fit it, or a remote cannot be read.
     """
     integration = load(root / "integrations" / name)
+    environments.check_settings(config, integration)
     section = config.integrations.get(name)
     named = section.connections if section else {}
     settings = integration.settings.model_validate(dict(section.settings) if section else {})
