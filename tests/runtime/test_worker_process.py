@@ -308,6 +308,7 @@ def test_a_worker_waits_for_the_one_that_a_killed_agent_left(house: House) -> No
     os.kill(old.pid, signal.SIGTERM)
     new.started()
     assert events.index(("old", "drained")) < events.index(("new", "started"))
+    assert (house.state / "workers" / "orders.lock").read_text() == f"{new.pid}\n"
     assert new.drain(20)
     assert old.exit_code == 0
 
