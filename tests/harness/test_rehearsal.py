@@ -109,7 +109,7 @@ def test_writing_what_the_write_back_changes_is_found_as_a_second_write(tmp_path
     assert all(problem.startswith("the second run wrote again: update of salesorder") for problem in found)
 
 
-STANDING = Standing("1", Decimal("10.00"), (Decimal("10.00"),))
+STANDING = Standing("1", Decimal("10.00"), Decimal("0.83"), ((Decimal("10.00"), Decimal("0.83")),))
 WELL = Rehearsal({"1": "done"}, {"1": "done"}, frozenset({"1"}), (), (), (STANDING,), 0)
 
 
@@ -134,8 +134,12 @@ WELL = Rehearsal({"1": "done"}, {"1": "done"}, frozenset({"1"}), (), (), (STANDI
             "the second run wrote again: update of account for order 1 (name)",
         ),
         (
-            lambda r: replace(r, standing=(replace(STANDING, totals=(Decimal("9.99"),)),)),
+            lambda r: replace(r, standing=(replace(STANDING, totals=((Decimal("9.99"), Decimal("0.83")),)),)),
             "order 1 comes to 10.00 in the shop and to 9.99 in its sales order",
+        ),
+        (
+            lambda r: replace(r, standing=(replace(STANDING, totals=((Decimal("10.00"), Decimal(0)),)),)),
+            "order 1's tax comes to 0.83 in the shop and to 0 in its sales order",
         ),
         (
             lambda r: replace(r, standing=(replace(STANDING, totals=STANDING.totals * 2),)),

@@ -23,6 +23,8 @@ from tagline.runtime.live import LiveDriver
 from tagline.sandbox.dataverse_schema import tables
 
 SALES_ORDER: Final = "salesorder"
+TAXES: Final = ("SalesTax", "SalesTax2", "SalesTax3")
+"""The shop's tax fields of an order."""
 REFERENCE_MISSING: Final = "reference-not-found"
 BROKEN: Final = ("mapping-failed", "flow-failed", "flow-awaits-other", "record-gone")
 """Causes that name no decision of anybody's: the integration just did not work."""
@@ -46,8 +48,10 @@ class Standing:
     record: str
     amount: Decimal
     """The shop's total."""
-    totals: tuple[Decimal | None, ...]
-    """`totalamount` of each sales order that stands for it."""
+    tax: Decimal
+    """The shop's taxes together."""
+    totals: tuple[tuple[Decimal | None, Decimal | None], ...]
+    """`totalamount` and `totaltax` of each sales order that stands for it."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,14 @@ def rehearse(integration: Integration, settings: Settings, *, orders: int = 30, 
             raise _reference_missing(scenario, connectors, integration, remotes)
         again, second = run(integration, scenario, connectors)
     ids = _ids_of(first.intents, remotes)
-    amounts = {key: remotes.shop.orders[int(key)]["OrderAmount"] for key in outcomes}
+    orders_placed = {key: remotes.shop.orders[int(key)] for key in outcomes}
     standing = tuple(
-        Standing(key, amounts[key], tuple(total for _, total in ids[key]))
+        Standing(
+            key,
+            orders_placed[key]["OrderAmount"],
+            sum((orders_placed[key][name] for name in TAXES), Decimal(0)),
+            tuple(totals for _, totals in ids[key]),
+        )
         for key, cause in outcomes.items()
         if cause == DONE and key in ids
     )
@@ -131,10 +140,14 @@ def problems(rehearsal: Rehearsal) -> list[str]:
     for order in rehearsal.standing:
         if len(order.totals) != 1:
             found.append(f"order {order.record} stands {len(order.totals)} times")
-        elif order.totals[0] != order.amount:
-            found.append(
-                f"order {order.record} comes to {order.amount} in the shop and to {order.totals[0]} in its sales order"
-            )
+            continue
+        for what, ours, theirs in zip(
+            ("", "'s tax"), (order.amount, order.tax), order.totals[0], strict=True
+        ):
+            if ours != theirs:
+                found.append(
+                    f"order {order.record}{what} comes to {ours} in the shop and to {theirs} in its sales order"
+                )
     if rehearsal.strangers:
         found.append(
             f"{rehearsal.strangers} sales orders stand for no order that ended as {DONE}: what is set aside must leave nothing behind"
@@ -184,7 +197,7 @@ def _reference_missing(
 
 
 def _ids_of(intents: Sequence[Intent], remotes: Remotes) -> dict[str, list[tuple[str, Any]]]:
-    """Record -> id and total of each sales order it was written to and that stands, as the organisation has it."""
+    """Record -> id, total and tax of each sales order it was written to and that stands, as the organisation has it."""
     table = tables()[SALES_ORDER]
     found: dict[str, list[tuple[str, Any]]] = {}
     written = Counter((intent.record, intent.key) for intent in intents if intent.entity == SALES_ORDER)
@@ -197,7 +210,7 @@ def _ids_of(intents: Sequence[Intent], remotes: Remotes) -> dict[str, list[tuple
         )
         row = remotes.organisation.rows.get(table, row_id) if row_id else None
         if row is not None and row_id not in dict(found.setdefault(record, [])):
-            found[record].append((str(row_id), row.get("totalamount")))
+            found[record].append((str(row_id), (row.get("totalamount"), row.get("totaltax"))))
     return found
 
 
