@@ -15,9 +15,12 @@ from typing import Any, Final
 from tagline.cli.output import out, table
 from tagline.clock import SystemClock
 from tagline.connectors import connect
-from tagline.domain.model import Model, Ref, ref
+from tagline.domain.model import Ref, ref
 from tagline.errors import TaglineError
+from tagline.flow import Found
 from tagline.harness.scratch import ENVIRONMENTS, Scratch, scratch
+from tagline.integration import load
+from tagline.mapping.table import Explained, explain
 from tagline.sandbox.catalogue import LIMITED
 from tagline.sandbox.dataverse_schema import tables
 from tagline.sandbox.sandbox import Sandbox
@@ -214,7 +217,9 @@ def _facts(made: Scratch, environment: str) -> str:
             where={"environment": environment},
             hint="tagline shadow shows what would correct them",
         )
-    return f"{len(placed)} orders, {len(written)} in Dataverse, each once, totals equal to the cent"
+    aside = len(placed) - len(written)
+    told = f", {aside} set aside as dead letters" if aside else ""
+    return f"{len(placed)} orders: {len(written)} in Dataverse, each once, totals equal to the cent{told}"
 
 
 def _named(made: Scratch, start: str) -> int:
@@ -225,12 +230,10 @@ def _named(made: Scratch, start: str) -> int:
 
 
 def _whole(made: Scratch, environment: str, order_id: int) -> str:
-    """The order's header: shop value, rule, Dataverse value; then both totals."""
-    from tagline.connectors.dataverse import Contact
+    """Header and lines of an order of a person: shop value, rule, Dataverse value; then both totals."""
+    from tagline.connectors.dataverse import Contact, Product, UnitOfMeasure
     from tagline.connectors.shift4shop import Order
     from tagline.domain.environment import Shift4ShopConnection
-    from tagline.integration import load
-    from tagline.mapping.table import explain
 
     integration = load(made.work / "integrations" / NAME)
     settings = integration.settings.model_validate({"price_level": "Web"})
@@ -243,20 +246,33 @@ def _whole(made: Scratch, environment: str, order_id: int) -> str:
         read_only=True,
     )
     try:
-        order: Model = shop.fetch(Order, [str(order_id)]).records[str(order_id)]
+        order = shop.fetch(Order, [str(order_id)]).records[str(order_id)]
     finally:
         shop.close()
+    assert isinstance(order, Order)
     row = _orders_in_dataverse(made, environment)[order_id]
-    customer = ref(Contact, contactid=row["customerid"].id if hasattr(row["customerid"], "id") else "")
-    rows = [
-        (" / ".join(_short(v) for v in e.source_values.values()), e.rule, e.target, _short(row.get(e.target)))
-        for e in explain(integration.mappings["to_sales_order"], order, customer, settings)
-    ]
-    out(table(rows, ("shop", "rule", "column", "Dataverse"), indent="    "))
+    customer = ref(Contact, contactid=row["customerid"][1])
+    _explained(explain(integration.mappings["to_sales_order"], order, customer, settings), row)
+    line_mapping = integration.mappings["to_product_line"]
+    lines = {line["lineitemnumber"]: line for line in _lines(made, environment, row)}
+    for item in order.OrderItemList:
+        line = lines[item.ItemIndexID]
+        unit = ref(UnitOfMeasure, uomid=line["uomid"][1])
+        product = Found(Product, (), line["productid"][1], values={"defaultuomid": unit})
+        out(f"    line {item.ItemIndexID}")
+        _explained(explain(line_mapping, item, order, product, settings), line)
     totals = made.sandbox.shops[environment].orders[order_id]["OrderAmount"], row["totalamount"]
     return (
         f"order {order_id}: the shop's total is {totals[0]}, Dataverse computed {Decimal(str(totals[1])):.2f}"
     )
+
+
+def _explained(rules: Sequence[Explained], row: Any) -> None:
+    """Shop value, rule, and what stands in Dataverse, a line a rule."""
+    rows = [
+        (_short(list(e.source_values.values())), e.rule, e.target, _short(row.get(e.target))) for e in rules
+    ]
+    out(table(rows, ("shop", "rule", "column", "Dataverse"), indent="    "))
 
 
 def _short(value: Any) -> str:
@@ -267,7 +283,7 @@ def _short(value: Any) -> str:
         case Decimal():
             text = f"{value:.2f}"
         case Ref():
-            text = value.model.__name__
+            text = f"{value.model.__name__} {value.key[0][1]}"
         case (str() as entity, str() as row_id):
             text = f"{entity} {row_id}"
         case tuple() | list():
