@@ -23,8 +23,8 @@ from tests.e2e.oracle import TITLE, assert_equal_to_shop
 from tagline.harness.scratch import Scratch
 from tagline.runtime.tables import deployments, effects
 
-NEW_TITLE = "Web order"
-OLD, NEW, BACK = (f"order_to_cash-{n:06d}" for n in (1, 2, 3))
+NEW_TITLE, LAST_TITLE = "Web order", "Shop order"
+OLD, NEW, BACK, LAST = (f"order_to_cash-{n:06d}" for n in (1, 2, 3, 4))
 
 
 def named(made: Scratch, title: str) -> list[Mapping[str, Any]]:
@@ -49,12 +49,18 @@ def test_orders_flow_through_deploy_and_rollback_each_under_one_deployment_at_a_
             assert "hint: " in told
             since = len(shoppers.placed)
             wait_until(lambda: len(shoppers.placed) > since, "orders are placed after the rollback")
+            write_version(
+                made, "1.2.0", ("order_to_cash/transforms.py", f'f"{NEW_TITLE} ', f'f"{LAST_TITLE} ')
+            )
+            release(made)
+            made.tagline("deploy", "order_to_cash/v1.2.0", "--env", "dev")
+            wait_until(lambda: named(made, LAST_TITLE), "the corrected release writes")
         await_orders(made, shoppers.placed)
-        assert_equal_to_shop(made, shoppers.placed, titles=(TITLE, NEW_TITLE))
+        assert_equal_to_shop(made, shoppers.placed, titles=(TITLE, NEW_TITLE, LAST_TITLE))
 
         shop = made.sandbox.shops["dev"]
         later = {shop.orders[i]["ExternalComments"] for i in shoppers.placed[since:]}
-        assert later <= {row["salesorderid"] for row in named(made, TITLE)}
+        assert later <= {row["salesorderid"] for row in (*named(made, TITLE), *named(made, LAST_TITLE))}
         with store(made) as opened:
             assert opened.dead_letters.list(state=None) == []
             ran = select(opened, sa.select(deployments).order_by(deployments.c.fence))
@@ -64,12 +70,13 @@ def test_orders_flow_through_deploy_and_rollback_each_under_one_deployment_at_a_
 
 def assert_one_at_a_time(ran: Sequence[Mapping[str, Any]], written: Sequence[Mapping[str, Any]]) -> None:
     """Every effect was intended and settled while its deployment was the active one, and each of them wrote."""
-    assert [each["id"] for each in ran] == [OLD, NEW, BACK]
-    assert ran[0]["closure"] == ran[2]["closure"] != ran[1]["closure"]
-    assert [each["state"] for each in ran] == ["retired", "retired", "active"]
-    assert {effect["deployment"] for effect in written} == {OLD, NEW, BACK}
+    assert [each["id"] for each in ran] == [OLD, NEW, BACK, LAST]
+    assert ran[0]["closure"] == ran[2]["closure"]
+    assert len({each["closure"] for each in ran}) == 3
+    assert [each["state"] for each in ran] == ["retired", "retired", "retired", "active"]
+    assert {effect["deployment"] for effect in written} == {OLD, NEW, BACK, LAST}
     began = {each["id"]: each["activated_at"] for each in ran}
     ended = {old["id"]: new["activated_at"] for old, new in pairwise(ran)}
     for effect in written:
         assert began[effect["deployment"]] <= effect["intended_at"] <= effect["settled_at"]
-        assert effect["deployment"] == BACK or effect["settled_at"] <= ended[effect["deployment"]]
+        assert effect["deployment"] == LAST or effect["settled_at"] <= ended[effect["deployment"]]
