@@ -105,7 +105,8 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path):
     assert (tmp_path / "state.sqlite").stat().st_mode & 0o077 == 0
 
 
-def _open_and_write(path: Path, number: int) -> None:
+def _open_and_write(path: Path, number: int, together) -> None:
+    together.wait()
     database = Database.open(path)
     with database.write() as conn:
         conn.execute(sa.text(f"INSERT INTO cursors VALUES ('a', '{number}', 'c', 'd')"))
@@ -115,7 +116,8 @@ def _open_and_write(path: Path, number: int) -> None:
 def test_processes_that_open_a_fresh_database_at_once_all_succeed(tmp_path: Path):
     path = tmp_path / "state.sqlite"
     spawn = multiprocessing.get_context("fork")
-    processes = [spawn.Process(target=_open_and_write, args=(path, n)) for n in range(4)]
+    together = spawn.Barrier(4)
+    processes = [spawn.Process(target=_open_and_write, args=(path, n, together)) for n in range(4)]
     for process in processes:
         process.start()
     for process in processes:

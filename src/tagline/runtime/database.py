@@ -7,7 +7,6 @@ IMMEDIATE transactions make a writer wait at its beginning instead of failing at
 
 from __future__ import annotations
 
-import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,11 +43,9 @@ class Database:
         path.touch(mode=0o600)
         engine = _engine(path)
         try:
-            with _file_lock(path.with_name(path.name + ".lock")), _translated(path), engine.connect() as conn:
-                writer = conn.execution_options(tagline_writes=True)
-                with writer.begin():
-                    _migrate(writer, path)
             with _translated(path):
+                with engine.connect().execution_options(tagline_writes=True) as conn, conn.begin():
+                    _migrate(conn, path)  # under the write lock, so that openers take turns
                 return cls(path, engine)
         except BaseException:
             engine.dispose()
@@ -89,14 +86,6 @@ def _engine(path: Path) -> sa.Engine:
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    """Switching a fresh file to WAL fails with "locked" without waiting, so openers take turns here."""
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
