@@ -109,7 +109,7 @@ def record(
 
     The flow runs live with pseudonymised records; nothing is kept unless it is proved that no secret, card or person is in it.
     """
-    from tagline.harness import recording
+    from tagline.harness import places, recording
     from tagline.integration import load
 
     repo = Repository.open(Path.cwd())
@@ -117,7 +117,7 @@ def record(
     made = recording.record(
         root,
         load(root / "integrations" / integration),
-        recording.sandboxed(config) if in_sandbox else recording.real(config, CLOCK),
+        places.sandboxed(config) if in_sandbox else places.real(config, CLOCK),
         scenario=scenario,
         keys=keys,
         last=last,

@@ -135,8 +135,19 @@ def differences(wanted: Call, recorded: Call) -> list[str]:
 def _body_differences(wanted: str, recorded: str) -> list[str]:
     ours, theirs = wanted.split("\n"), recorded.split("\n")
     if len(ours) != len(theirs):
-        return [f"body: {len(ours)} lines instead of {len(theirs)}"]
+        return [
+            f"body: {len(ours)} lines instead of {len(theirs)}",
+            *(
+                f"header {n} in {mine} parts instead of {other}"
+                for n in SEMANTIC_HEADERS
+                if (mine := _times(n, ours)) != (other := _times(n, theirs))
+            ),
+        ]
     return [d for a, b in zip(ours, theirs, strict=True) if a != b for d in _line_differences(a, b)]
+
+
+def _times(header: str, lines: list[str]) -> int:
+    return sum(line.lower().startswith(f"{header}:") for line in lines)
 
 
 def _line_differences(ours: str, theirs: str) -> list[str]:

@@ -198,7 +198,9 @@ def _cassettes(subject: _Subject) -> StepResult:
         records += len(replay.outcomes)
         place = str(path.relative_to(subject.root))
         findings += [Finding(place, problem) for problem in replay.problems]
-        findings += [Finding(place, f"holds a {leak}") for leak in replaying.leaks_in(path)]
+        findings += [
+            Finding(place, f"holds what must not be kept: {leak}") for leak in replaying.leaks_in(path)
+        ]
     if not paths:
         raise InconclusiveError(
             f"no cassette was ever recorded for {subject.name}",

@@ -5,19 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import secrets as random_secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from tagline.alm import corpus, environments
-from tagline.clock import Clock, VirtualClock
-from tagline.connectors import connect, json_values, resolve_secret
-from tagline.connectors.http import Transport, network
-from tagline.domain.environment import Connection, EnvironmentConfig
+from tagline.connectors import connect, json_values
+from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector, Key, Row
 from tagline.domain.model import Model
 from tagline.errors import RefusedError, UsageError
@@ -25,9 +21,9 @@ from tagline.flow.drive import drive
 from tagline.flow.shadow import ShadowDriver
 from tagline.harness import scenario as scenarios
 from tagline.harness.cassettes import LOGIN_HOST, Cassette, Interaction, RecordingTransport, dump
+from tagline.harness.places import Place
 from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
 from tagline.integration import Integration
-from tagline.sandbox.sandbox import Sandbox
 
 NEUTRAL: Final = {"shift4shop": "https://shop.example", "dataverse": "https://crm.example"}
 """Origins of the remotes in a cassette, by system."""
@@ -45,10 +41,6 @@ RENAMED: Final = {
 """What of a connection's configuration would tell whose it is, and what stands for it in a cassette."""
 
 
-USUAL_ORDERS: Final = 17
-"""Orders of the usual mix that a recording in the sandbox has beside the awkward ones."""
-
-
 @dataclass(frozen=True)
 class Recording:
     """What was written where."""
@@ -57,67 +49,6 @@ class Recording:
     corpus: Path
     outcomes: Mapping[str, str]
     interactions: int
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a recording is made: an environment's real remotes, or a sandbox of our own."""
-
-    config: EnvironmentConfig
-    clock: Clock
-    network: Callable[[], Transport]
-    secret: Callable[[str], str] = resolve_secret
-    pseudonym_key: bytes = field(default_factory=lambda: random_secrets.token_bytes(32))
-
-
-def real(config: EnvironmentConfig, clock: Clock) -> Place:
-    """
-    The remotes of an environment.
-
-    Raises:
-        RefusedError: The environment does not allow it (code `recording-not-allowed`).
-    """
-    if not config.policy.recording:
-        raise RefusedError(
-            f"{config.environment} does not allow recording, since it writes pseudonymised records there",
-            code="recording-not-allowed",
-            where={"environment": config.environment},
-            hint="record in a development environment, or set policy.recording = true in its file",
-        )
-    ca_files = {c.ca_file for c in config.connections.values()}
-    if len(ca_files) > 1:
-        raise UsageError(
-            "the connections trust different certificate files",
-            code="recording-certificates",
-            hint="put the certificates into one file and name it in each connection",
-        )
-    return Place(config, clock, lambda: network(next(iter(ca_files))))
-
-
-def sandboxed(config: EnvironmentConfig) -> Place:
-    """
-    A fresh sandbox in this process, with the awkward orders and some usual ones; always the same, so that recording again
-    shows in a diff what the code does otherwise and nothing else. Settings are the environment's.
-    """
-    clock = VirtualClock(datetime(2026, 11, 2, 15, 0, tzinfo=UTC))
-    sandbox = Sandbox(clock)
-    sandbox.shops["dev"].place_awkward()
-    sandbox.shops["dev"].place_orders(USUAL_ORDERS, seed=5)
-    given = sandbox.connection_configs("dev")
-    connections = {
-        name: given[{"shift4shop": "shop", "dataverse": "crm"}[c.system]]
-        for name, c in config.connections.items()
-    }
-    sandboxed_config = EnvironmentConfig.model_validate(
-        {**config.model_dump(), "environment": "sandbox", "connections": connections}
-    )
-    return Place(
-        sandboxed_config,
-        clock,
-        sandbox.transport,
-        lambda reference: str(given["secrets"][reference.removeprefix("env:")]),
-        pseudonym_key=b"sandbox",
-    )
 
 
 @dataclass
@@ -175,6 +106,12 @@ def record(
     flow = scenarios.only_flow(integration)
     section = config.integrations.get(integration.name)
     settings = integration.settings.model_validate(dict(section.settings) if section else {})
+    if place.earlier:
+        with _Connected(session, read_only=False, recorded=False) as connected:
+            scenarios.run(
+                integration, scenarios.Scenario(flow, place.earlier, settings), connected.connectors
+            )
+        place.meanwhile()
     chosen = scenarios.check_keys(keys) or _newest(session, flow.source, last)
     if not chosen:
         raise UsageError(
@@ -250,15 +187,16 @@ class _Noting:
 
 
 class _Connected:
-    """The integration's connectors over one recording transport."""
+    """The integration's connectors over one transport, recording unless told otherwise."""
 
-    def __init__(self, session: _Session, *, read_only: bool) -> None:
+    def __init__(self, session: _Session, *, read_only: bool, recorded: bool = True) -> None:
         self._session = session
         self._read_only = read_only
+        self._recorded = recorded
 
     def __enter__(self) -> Self:
         session, configs = self._session, self._session.connections()
-        origins = {_origin(c.url): NEUTRAL[c.system] for c in configs.values()}
+        origins = {_origin(c.url): NEUTRAL[c.system] for c in configs.values()} if self._recorded else {}
         self.transport = RecordingTransport(session.place.network(), origins, _Rewrite(session))
         number = itertools.count(1)
         self.connectors = {

@@ -102,11 +102,12 @@ class _Told:
             flow = scenarios.only_flow(integration, raw["flow"])
             settings = integration.settings.model_validate(raw["settings"])
             given = raw["connections"]
+            outcomes = {str(key): str(word) for key, word in dict(raw["outcomes"]).items()}
             connections = {name: _CONNECTION.validate_python(given[name]) for name in integration.connections}
             return cls(
-                scenario=scenarios.Scenario(flow, tuple(raw["outcomes"]), settings),
+                scenario=scenarios.Scenario(flow, tuple(outcomes), settings),
                 connections=connections,
-                outcomes=dict(raw["outcomes"]),
+                outcomes=outcomes,
                 at=datetime.fromisoformat(raw["at"]),
             )
         except ValidationError as error:
