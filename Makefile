@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench lint types lock clean
+.PHONY: demo test campaign check bench lint types lock clean
 
 demo: $(READY)
 	$(BIN)/tagline demo $(DEMO)
 
 test: $(READY) lint types
 	$(BIN)/python -m pytest -m "not campaign" $(ARGS)
+
+# Long runs that `make test` leaves out: kills at every call, before and after the remote's commit.
+campaign: $(READY)
+	$(BIN)/python -m pytest -m campaign $(ARGS)
 
 check: $(READY)
 	$(BIN)/tagline check order_to_cash

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from tests.cli.telling import NAME, Story
+from tests.cli.telling import NAME, Story, call
 
 from tagline.clock import SystemClock
 from tagline.errors import RecordError
@@ -78,6 +78,14 @@ def test_letters_as_json_are_one_document(letters: Story) -> None:
     (letter,) = done.json
     assert (letter["key"], letter["cause"], letter["state"]) == ("1011", "unknown-sku", "open")
     assert letter["details"][0]["reason"] == "no such product"
+
+
+def test_the_state_is_the_repositorys_wherever_in_it_a_command_is_typed(letters: Story) -> None:
+    """An agent started in a subfolder would otherwise work beside the one that runs already."""
+    below = letters.made.work / "integrations" / NAME
+    done = call(below, "dead-letters", "list", "--env", "dev", "--json", environ=letters.made.environ)
+    assert [letter["key"] for letter in done.json] == ["1011", "1013"]
+    assert not (below / ".tagline").exists()
 
 
 def test_a_letter_is_shown_with_its_fields_and_the_next_action(letters: Story) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tagline.alm import environments
-from tagline.alm.git import Repository
 from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say, table
+from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.connectors import resolve_secret
 from tagline.errors import UsageError
@@ -36,7 +36,7 @@ def run(environment: str, name: str) -> None:
     from tagline.alm.decisions import GitDecisions
     from tagline.runtime.agent import Agent
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     config = environments.render(repo, environment).config.agent
     signed = name or socket.gethostname()
     clock = SystemClock()
@@ -69,7 +69,7 @@ def shadow(
     """
     from tagline.harness import shadow as shadows
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     config = environments.render(repo, environment).config
     found = shadows.look(repo.root, integration, config, last=last, keys=keys, clock=SystemClock())
     if as_json:
@@ -160,7 +160,7 @@ def _letters(environment: str) -> Iterator[DeadLetters]:
     """The dead letters of the state database that the environment's configuration names, on this machine."""
     from tagline.runtime.store import Store
 
-    config = environments.render(Repository.open(Path.cwd()), environment).config.agent
+    config = environments.render(at_top(), environment).config.agent
     path = Path(config.state) / "state.sqlite"
     if not path.exists():
         raise UsageError(

@@ -11,6 +11,7 @@ from tagline.alm import environments, evidence
 from tagline.alm.git import Repository
 from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say
+from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import Verdict
 
@@ -112,7 +113,7 @@ def record(
     from tagline.harness import places, recording
     from tagline.integration import load
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     root, config = repo.root, environments.render(repo, environment).config
     made = recording.record(
         root,
