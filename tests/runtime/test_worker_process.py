@@ -163,7 +163,7 @@ class House:
     def report(self, report: Report) -> None:
         self.reports.append((report.state, report.code))
 
-    def roll_back(self, deployment: Deployment, reason: str) -> None:
+    def roll_back(self, deployment: Deployment, reason: str, *, hold: bool) -> None:
         raise AssertionError(reason)
 
     def spawn(self, directory: Path, state: Path, on_message: Any) -> WorkerHandle:

@@ -24,8 +24,8 @@ from tagline.domain.lifecycle import Deployment, Desired, Report
 from tagline.errors import RefusedError, TaglineError, TryAgainError
 from tagline.runtime import deployed, stages
 from tagline.runtime.intake import Intake
-from tagline.runtime.posts import Post, Posts
-from tagline.runtime.reporter import Reporter, reason
+from tagline.runtime.posts import Posts
+from tagline.runtime.reporter import Reporter, as_ours, reason
 from tagline.runtime.serve import Server, serve
 from tagline.runtime.stages import Means, Running
 from tagline.runtime.store import Store
@@ -45,8 +45,8 @@ class Decisions(Protocol):
 
     def report(self, report: Report) -> None: ...
 
-    def roll_back(self, deployment: Deployment, reason: str) -> None:
-        """Decide that the deployment before this one runs again, and hold this one's closure."""
+    def roll_back(self, deployment: Deployment, reason: str, *, hold: bool) -> None:
+        """Decide that the deployment before this one runs again; `hold` keeps this one's closure from being deployed again."""
         ...
 
 
@@ -90,7 +90,9 @@ class Agent:
         """Rung when a worker ends or the agent is to stop."""
         self._failed: set[str] = set()
         """Deployments that failed; not tried again, another decision is another id."""
-        self._rollbacks: dict[str, tuple[Deployment, str]] = {}
+        self._rollbacks: dict[str, _Rollback] = {}
+        self._held: frozenset[tuple[str, str]] = frozenset()
+        """(integration, closure), as last read."""
         self._open: _Open | None = None
 
     @property
@@ -106,7 +108,8 @@ class Agent:
             RefusedError: Another agent has the folder (code `agent-running`).
             TaglineError: The state database or the address cannot be had.
         """
-        self._state.mkdir(parents=True, exist_ok=True)
+        # Keys of records, and what the engine keeps, are for nobody else on this machine.
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(self._state / "agent.lock")
         try:
             key = self._secret(self._config.state_key).encode()
@@ -137,18 +140,20 @@ class Agent:
             raise
 
     def step(self) -> None:
-        """Reconcile once: restart what died, perform what was decided, report what was done."""
+        """Reconcile once: restart what died, perform what was decided, verify what works, report what was done."""
         self._now.posts.look_after()
         self._roll_back_the_failed()
         desired = self._desired()
-        if desired is not None and desired.head is not None:
-            for integration in sorted({*desired.deployments, *self._now.posts}):
-                try:
-                    self._converge(integration, desired)
-                except Exception as error:  # noqa: BLE001 - one integration never stops the others, nor the agent
-                    self._reporter.trouble(integration, reason(error))
-                else:
-                    self._reporter.trouble(integration, "")
+        wanted = desired.deployments if desired and desired.head is not None else None
+        for integration in sorted({*(wanted or ()), *self._now.posts}):
+            try:
+                if wanted is not None:
+                    self._converge(integration, wanted.get(integration))
+                self._verify(integration)
+            except Exception as error:  # noqa: BLE001 - one integration never stops the others, nor the agent
+                self._reporter.trouble(integration, reason(error))
+            else:
+                self._reporter.trouble(integration, "")
         self._wake_for_what_others_put_in()
         self._reporter.send()
 
@@ -188,6 +193,7 @@ class Agent:
             self._reporter.trouble(self._topic, f"cannot be read, what runs goes on: {reason(error)}")
             return None
         self._reporter.trouble(self._topic, "")
+        self._held = frozenset((hold.integration, hold.closure) for hold in desired.holds)
         return desired
 
     def _report_drained(self, deployment: Deployment, drained: bool) -> None:
@@ -199,52 +205,70 @@ class Agent:
 
     # Converging
 
-    def _converge(self, integration: str, desired: Desired) -> None:
-        wanted = desired.deployments.get(integration)
+    def _converge(self, integration: str, wanted: Deployment | None) -> None:
         post = self._now.posts.get(integration)
         if wanted is None:
             self._retire(integration)
         elif (post and post.deployment.id == wanted.id) or wanted.id in self._failed:
             return
         else:
-            self._perform(wanted, desired)
+            self._perform(wanted)
 
-    def _perform(self, wanted: Deployment, desired: Desired) -> None:
+    def _perform(self, wanted: Deployment) -> None:
+        """Prepare and activate a decision; to be verified is left to `_verify`."""
         means, posts = self._now.means, self._now.posts
         try:
             new = stages.prepare(means, wanted)
-        except TaglineError as error:
-            self._fail(wanted, error)
-            self._fall_back(wanted.integration, desired)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a deployment that is held may not profit from it
+            self._fail(wanted, as_ours(error))
+            self._fall_back(wanted)
             return
         post = posts.leave(wanted.integration)
-        old = post.running if post else None
+        before = post.deployment if post else None
         try:
-            drained = stages.activate(means, new, old)
-        except TaglineError as error:
-            self._dismiss(new, post, error)
-            return
-        if post:
-            self._report_drained(post.deployment, drained)
-        posts.man(new)
-        self._reporter.report(wanted, "activated")
-        try:
-            stages.verify(new)
-        except TaglineError as error:
-            posts.leave(wanted.integration)
-            self._dismiss(new, post, error)
-            self._rollbacks[wanted.id] = (wanted, f"verify failed: {reason(error)}")
-            self._roll_back_the_failed()
-            return
-        self._reporter.report(wanted, "verified")
-        stages.settle(means, new, old)
+            drained = stages.activate(means, new, post.running if post else None)
+            if before:
+                self._report_drained(before, drained)
+            posts.man(new, before)
+            self._reporter.report(wanted, "activated")
+        except BaseException as error:
+            self._dismiss(new, before, error)
+            if not isinstance(error, Exception):
+                raise
 
-    def _dismiss(self, new: Running, post: Post | None, error: TaglineError) -> None:
+    def _verify(self, integration: str) -> None:
+        """Verify what works; a deployment that never was verified and fails is taken back, by a decision."""
+        posts = self._now.posts
+        try:
+            posts.verify(integration)
+        except TaglineError as error:
+            post = posts.get(integration)
+            if post is None or post.running is None:
+                raise
+            hold = stages.is_its_own(error, post.running)
+            self._dismiss(post.running, post.before, error)
+            identity = post.deployment.id
+            self._rollbacks[identity] = _Rollback(post.deployment, f"verify failed: {reason(error)}", hold)
+            self._roll_back_the_failed()
+
+    def _dismiss(self, new: Running, before: Deployment | None, error: BaseException) -> None:
         """End a deployment that failed at its post; hints are still taken, for whoever works next."""
+        self._now.posts.leave(new.deployment.integration)
         stages.end(new)
-        self._fail(new.deployment, error)
-        if post:
-            self._now.posts.give_back(post.deployment)
+        if isinstance(error, Exception):
+            self._fail(new.deployment, as_ours(error))
+        if before:
+            self._give_back(before)
+
+    def _give_back(self, deployment: Deployment) -> None:
+        """Let what worked before work again, unless it failed here itself or is held."""
+        if self._is_held(deployment):
+            self._log(f"{deployment.id}: is held and does not work again; what comes in waits")
+        elif deployment.id not in self._failed:
+            self._now.posts.give_back(deployment)
+
+    def _is_held(self, deployment: Deployment) -> bool:
+        return (deployment.integration, deployment.closure) in self._held
 
     def _fail(self, deployment: Deployment, error: TaglineError) -> None:
         self._failed.add(deployment.id)
@@ -252,18 +276,22 @@ class Agent:
 
     def _retire(self, integration: str) -> None:
         """The environment no longer has this integration."""
-        post = self._now.posts.leave(integration)
-        if post is None:
-            return
-        drained = post.running is None or stages.drain(post.running)
         self._now.means.intake.shut(integration)
-        self._report_drained(post.deployment, drained)
+        self._stand_down(integration)
+
+    def _stand_down(self, integration: str) -> None:
+        post = self._now.posts.leave(integration)
+        if post:
+            self._report_drained(post.deployment, post.running is None or stages.drain(post.running))
 
     def _roll_back_the_failed(self) -> None:
         """Once per deployment; only a hub that is away is asked again."""
-        for identity, (deployment, why) in list(self._rollbacks.items()):
+        if self._rollbacks:
+            # A rollback goes to what was verified here: what we know of that must be told first.
+            self._reporter.send()
+        for identity, rollback in list(self._rollbacks.items()):
             try:
-                self._decisions.roll_back(deployment, why)
+                self._decisions.roll_back(rollback.deployment, rollback.reason, hold=rollback.hold)
             except TryAgainError as error:
                 self._reporter.trouble(identity, f"the rollback waits: {reason(error)}")
                 continue
@@ -291,19 +319,23 @@ class Agent:
         found = (self._now.means.store.active(name) for name in sorted(names))
         return [active.deployment for active in found if active]
 
-    def _fall_back(self, integration: str, desired: Desired) -> None:
-        """A new deployment could not be prepared and nothing runs: what was active goes on, unless it is held."""
-        active = self._now.means.store.active(integration)
-        if self._now.posts.get(integration) or active is None:
-            return
-        held = {(hold.integration, hold.closure) for hold in desired.holds}
-        if (integration, active.deployment.closure) not in held:
-            self._now.posts.give_back(active.deployment)
+    def _fall_back(self, wanted: Deployment) -> None:
+        """A new deployment could not be prepared: what was active goes on, unless it is held; the inbox keeps what comes."""
+        post = self._now.posts.get(wanted.integration)
+        if post is None:
+            active = self._now.means.store.active(wanted.integration)
+            if active:
+                self._give_back(active.deployment)
+        elif self._is_held(post.deployment):
+            self._log(
+                f"{post.deployment.id}: is held and stops, though {wanted.id} cannot take over; what comes in waits"
+            )
+            self._stand_down(wanted.integration)
 
     # Waiting and hearing
 
     def _pause_s(self) -> float:
-        due = self._now.posts.next_restart()
+        due = self._now.posts.next_due()
         until = self._config.poll_seconds if due is None else (due - self._clock.now()).total_seconds()
         return max(0.0, min(self._config.poll_seconds, until))
 
@@ -351,6 +383,15 @@ class _Open:
     means: Means
     posts: Posts
     server: Server | None = None
+
+
+@dataclass(frozen=True)
+class _Rollback:
+    """A rollback the agent decided on and could not write down yet."""
+
+    deployment: Deployment
+    reason: str
+    hold: bool
 
 
 def _lock(path: Path) -> IO[str]:

@@ -67,6 +67,13 @@ class Reporter:
         self._troubles[topic] = line
 
 
+def as_ours(error: Exception) -> TaglineError:
+    """The error itself, or for one that is not ours (a full disk, a bug) an error that tells what may be told of it."""
+    if isinstance(error, TaglineError):
+        return error
+    return TaglineError(reason(error), code="stage-failed", hint="look at this machine, then deploy again")
+
+
 def reason(error: Exception) -> str:
     """An error for people; of one that is not ours only type and place, since its text may hold a record's values."""
     if isinstance(error, TaglineError):

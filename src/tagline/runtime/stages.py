@@ -21,7 +21,7 @@ from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
 from tagline.runtime import deployed
 from tagline.runtime.intake import Door, Hook, Intake
 from tagline.runtime.store import Store
-from tagline.runtime.supervisor import Hello, Spawn, WorkerProcess
+from tagline.runtime.supervisor import ANSWER_S, Hello, Spawn, WorkerProcess
 
 DRAIN_S: Final = 120.0
 """Seconds a worker may take to finish what it holds; its batch is small, its remotes may be slow."""
@@ -155,30 +155,45 @@ def recognise(running: Running) -> None:
         )
 
 
-def verify(running: Running) -> None:
+def verify(running: Running, *, wait_s: float = ANSWER_S) -> None:
     """
     Look whether the decided deployment has taken up the work, and still reaches its remotes.
+
+    Args:
+        wait_s: How long its worker may take to say that it has started.
 
     Raises:
         RefusedError: It runs something else (code `digest-differs`).
         TaglineError: What its worker failed with, or what a connection's probe says.
     """
     recognise(running)
-    running.worker.started()
+    running.worker.started(wait_s)
+    _look_alive(running)
     _probe(running)
-    if running.worker.exit_code is not None:
-        raise TryAgainError(
-            f"the worker of {running.deployment.id} ended with exit code {running.worker.exit_code}",
-            code="worker-died",
-            where={"integration": running.deployment.integration, "deployment": running.deployment.id},
-            hint="its standard error says more",
-        )
+    _look_alive(running)
 
 
-def settle(means: Means, new: Running, old: Running | None) -> None:
+def is_its_own(error: TaglineError, running: Running) -> bool:
+    """Whether a failed verify is the release's fault, which it would show again; asked before its worker is ended."""
+    if error.code == "worker-silent":
+        return running.worker.exit_code is not None
+    return isinstance(error, UsageError) or error.code in {"digest-differs", "worker-crashed", "worker-died"}
+
+
+def is_proven(means: Means, deployment: Deployment) -> bool:
+    """Whether a deployment was ever verified here, also in an earlier life of the agent."""
+    return _proof(means, deployment).exists()
+
+
+def prove(means: Means, deployment: Deployment) -> None:
+    """Remember that a deployment was verified, until it is prepared anew."""
+    _proof(means, deployment).touch()
+
+
+def settle(means: Means, new: Running, before: Deployment | None) -> None:
     """Let go of what only the way back needed: older tokens, and files of deployments before the last one."""
     means.intake.open(new.deployment.integration, Door(new.hooks, new.hello.routes))
-    keep = {new.deployment.id} | ({old.deployment.id} if old else set())
+    keep = {new.deployment.id} | ({before.id} if before else set())
     for folder in (means.state / "deployments").iterdir():
         try:
             other = deployed.deployment(folder)
@@ -203,6 +218,23 @@ def abandon(means: Means, running: Running, door: Door | None) -> None:
 def _close(connectors: Mapping[str, Connector]) -> None:
     for connector in connectors.values():
         connector.close()
+
+
+def _proof(means: Means, deployment: Deployment) -> Path:
+    """Stands among the deployment's own files, which preparing writes anew, so that it falls with them."""
+    return directory(means.state, deployment) / "verified"
+
+
+def _look_alive(running: Running) -> None:
+    if running.worker.exit_code is None:
+        return
+    words = running.worker.last_words
+    raise TryAgainError(
+        f"the worker of {running.deployment.id} ended with exit code {running.worker.exit_code}{words and ': '}{words}",
+        code="worker-died",
+        where={"integration": running.deployment.integration, "deployment": running.deployment.id},
+        hint="its standard error says more",
+    )
 
 
 def _probe(running: Running) -> None:

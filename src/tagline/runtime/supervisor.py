@@ -52,7 +52,7 @@ class WorkerProcess(Protocol):
         """Give it the work."""
         ...
 
-    def started(self) -> None:
+    def started(self, timeout_s: float = ANSWER_S) -> None:
         """Wait until it has taken up the work; raises what it failed with, or `worker-silent`."""
         ...
 
@@ -164,8 +164,8 @@ class WorkerHandle:
     def start(self) -> None:
         self._tell("start")
 
-    def started(self) -> None:
-        self._wait_for("started")
+    def started(self, timeout_s: float = ANSWER_S) -> None:
+        self._wait_for("started", timeout_s)
 
     def wake(self) -> None:
         self._tell("wake")
@@ -217,9 +217,9 @@ class WorkerHandle:
             self._heard.notify_all()
         self._on_message(message)
 
-    def _wait_for(self, word: str) -> Any:
+    def _wait_for(self, word: str, timeout_s: float = ANSWER_S) -> Any:
         with self._heard:
-            self._heard.wait_for(lambda: self._said.keys() & {word, "failed", "exited"}, ANSWER_S)
+            self._heard.wait_for(lambda: self._said.keys() & {word, "failed", "exited"}, timeout_s)
             said = dict(self._said)
         if word in said:
             return said[word]
@@ -228,7 +228,7 @@ class WorkerHandle:
         raise TryAgainError(
             f"the worker ended with exit code {said['exited']} before it said {word!r}"
             if "exited" in said
-            else f"the worker did not say {word!r} within {ANSWER_S:g} s",
+            else f"the worker did not say {word!r} in time",
             code="worker-silent",
             hint="its standard error, above, says more",
         )
