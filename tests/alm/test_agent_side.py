@@ -81,20 +81,29 @@ def test_an_unreachable_hub_is_worth_another_try(world: World) -> None:
 def test_an_agent_rolls_back_what_failed_and_only_that(world: World) -> None:
     good, bad = world.deploy(world.released()), world.deploy(world.released("1.1.0"))
     agent = _agent(world)
-    agent.roll_back(good, "not the one that runs")
+    agent.roll_back(good, "not the one that runs", hold=True)
     assert agent.current().deployments["orders"] == bad
-    agent.roll_back(bad, "probe failed")
+    agent.roll_back(bad, "probe failed", hold=True)
     desired = agent.current()
     assert desired.deployments["orders"].closure == good.closure
     assert [(h.closure, h.reason, h.by) for h in desired.holds] == [(bad.closure, "probe failed", AGENT)]
-    agent.roll_back(bad, "again")
+    agent.roll_back(bad, "again", hold=True)
     assert agent.current() == desired
+
+
+def test_an_agent_that_blames_the_remotes_plants_no_hold(world: World) -> None:
+    good, late = world.deploy(world.released()), world.deploy(world.released("1.1.0"))
+    agent = _agent(world)
+    agent.current()
+    agent.roll_back(late, "the shop is away", hold=False)
+    desired = agent.current()
+    assert (desired.deployments["orders"].closure, desired.holds) == (good.closure, ())
 
 
 def test_with_nothing_to_return_to_an_agent_is_refused(world: World) -> None:
     only = world.deploy(world.released())
     with pytest.raises(RefusedError) as error:
-        _agent(world).roll_back(only, "probe failed")
+        _agent(world).roll_back(only, "probe failed", hold=True)
     assert error.value.code == "nothing-earlier"
 
 
@@ -179,7 +188,7 @@ def test_status_tells_decided_running_and_held_apart(world: World) -> None:
     world.report(bad, "failed", minute=3)
     (told,) = status(world.bob)
     assert (told.is_pending, told.running) == (False, "failed")
-    _agent(world).roll_back(bad, "probe failed")
+    _agent(world).roll_back(bad, "probe failed", hold=True)
     (told,) = status(world.bob)
     assert (told.version, told.held, told.running) == ("1.0.0", "1.1.0", "pending agent, 1.0.0 verified")
 

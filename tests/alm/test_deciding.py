@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tagline.alm import branches, deciding, evidence, planning, tags
 from tagline.alm.git import Repository
-from tagline.domain.lifecycle import DecisionKind, StageKind, Verdict
+from tagline.domain.lifecycle import DecisionKind, Hold, StageKind, Verdict
 from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
 
 from .conftest import ANN, BOB, NOW, OWN, World, git
@@ -230,6 +232,30 @@ def test_a_policy_asks_for_another_environment_first(world: World) -> None:
         world.plan(made, "qa")
 
 
+def test_what_was_rolled_back_in_an_environment_does_not_pass_for_verified_there(world: World) -> None:
+    world.commit(
+        {"environments/qa.toml": OWN.format(name="qa", number=1) + '[policy]\npromote_from = "dev"\n'}
+    )
+    world.report(world.deploy(world.released()), "verified")
+    bad = world.released("1.1.0")
+    world.report(world.deploy(bad), "verified", minute=2)
+    assert world.plan(bad, "qa").stages
+    _roll_back(world.ann)
+    with pytest.raises(RefusedError, match=r"held in dev since .* by Bob .*: totals are wrong") as error:
+        world.plan(bad, "qa")
+    assert (error.value.code, error.value.exit_code) == ("held-before", 3)
+
+
+def test_a_promotion_of_what_is_held_where_it_comes_from_is_refused(world: World) -> None:
+    made = world.released()
+    world.report(world.deploy(made), "verified")
+    hold = Hold(integration="orders", closure=made.closure, version="1.0.0", reason="no", by=BOB, at=NOW)
+    world.bob.add("env/dev", {branches.hold_path(hold): branches.to_json(hold)}, message="m", by=BOB, at=NOW)
+    with pytest.raises(RefusedError) as error:
+        planning.plan_promote(world.ann, "orders", "dev", "qa", at=NOW)
+    assert error.value.code == "held-before"
+
+
 def test_nothing_to_promote_is_wrong_use(world: World) -> None:
     with pytest.raises(UsageError) as error:
         planning.plan_promote(world.ann, "orders", "dev", "qa", at=NOW)
@@ -290,6 +316,109 @@ def test_rolling_back_twice_goes_further_back_and_never_returns(world: World) ->
         _roll_back(world.ann)
     assert error.value.code == "nothing-earlier"
     assert "stop" in error.value.hint
+
+
+def test_a_rollback_passes_over_what_never_ran(world: World) -> None:
+    good = world.released()
+    world.report(world.deploy(good), "verified")
+    world.report(world.deploy(world.released("1.1.0")), "failed", minute=2)
+    bad = world.released("1.2.0")
+    world.report(world.deploy(bad), "verified", minute=3)
+    _roll_back(world.ann)
+    state = _state(world)
+    assert state.deployments["orders"].closure == good.closure
+    assert [h.closure for h in state.holds] == [bad.closure]
+
+
+def test_what_no_agent_of_a_reporting_environment_verified_is_nothing_to_return_to(world: World) -> None:
+    world.report(world.deploy(world.released()), "failed")
+    world.report(world.deploy(world.released("1.1.0")), "verified", minute=2)
+    before = world.hub_refs()
+    with pytest.raises(RefusedError) as error:
+        _roll_back(world.ann)
+    assert (error.value.code, world.hub_refs()) == ("nothing-earlier", before)
+
+
+def test_what_returned_by_a_rollback_may_be_returned_to_before_its_agent_says_so(world: World) -> None:
+    """It was verified under the id of its first deployment; the rollback gave it another."""
+    good = world.released()
+    world.report(world.deploy(good), "verified")
+    world.report(world.deploy(world.released("1.1.0")), "verified", minute=2)
+    _roll_back(world.ann)
+    world.report(world.deploy(world.released("1.2.0")), "verified", minute=3)
+    _roll_back(world.ann)
+    state = _state(world)
+    assert (state.deployments["orders"].id, state.deployments["orders"].closure) == (
+        "orders-000005",
+        good.closure,
+    )
+
+
+def test_a_report_that_cannot_be_understood_keeps_nobody_from_rolling_back(world: World) -> None:
+    good = world.released()
+    first = world.deploy(good)
+    report = {f"orders/{first.id}/verified.json": b'{"schema": 9}'}
+    world.bob.add("observed/dev", report, message="m", by=BOB, at=NOW)
+    world.deploy(world.released("1.1.0"))
+    _roll_back(world.ann)
+    assert _state(world).deployments["orders"].closure == good.closure
+
+
+def _decided(kind: DecisionKind, pair: int, number: int) -> branches.Decision:
+    return branches.Decision(
+        commit="",
+        kind=kind,
+        integration="orders",
+        version="",
+        closure=f"c{pair // 2}",
+        config_digest=f"d{pair % 2}",
+        deployment=f"orders-{number:06d}",
+        tag_object="",
+        held="",
+        by=ANN,
+        at=NOW,
+        subject="",
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([DecisionKind.DEPLOY, DecisionKind.ROLLBACK]), st.integers(0, 5)),
+        max_size=9,
+    ),
+    st.sets(st.sampled_from(["c0", "c1", "c2"])),
+    st.sets(st.integers(0, 8)),
+)
+def test_a_rollback_returns_only_to_what_ran_is_not_held_and_is_not_what_is_left(
+    told: list[tuple[DecisionKind, int]], holds: set[str], verified: set[int]
+) -> None:
+    decided = [_decided(kind, pair, n) for n, (kind, pair) in enumerate(told)]
+    ids = {f"orders-{n:06d}" for n in verified}
+    ran = {(d.closure, d.config_digest) for d in decided if d.deployment in ids}
+    found = branches.prior(decided, holds, ids)
+    if found is not None:
+        assert (found.closure, found.config_digest) in ran
+        assert found.closure not in holds
+        assert (found.closure, found.config_digest) != (decided[-1].closure, decided[-1].config_digest)
+    everything = {d.deployment for d in decided}
+    assert branches.prior(decided, holds, None) == branches.prior(decided, holds, everything)
+
+
+def test_a_rollback_without_a_hold_keeps_its_reason_and_lets_the_release_be_deployed_again(
+    world: World,
+) -> None:
+    good, late = world.released(), world.released("1.1.0")
+    world.deploy(good)
+    world.deploy(late)
+    plan = planning.plan_rollback(
+        world.ann, "dev", "orders", by=BOB, at=NOW, reason="the shop was away", hold=False
+    )
+    assert (plan.hold, "held" in plan.stages[1].explain) == (None, False)
+    deciding.apply(world.ann, plan, by=BOB, at=NOW)
+    state = _state(world)
+    assert (state.deployments["orders"].closure, state.holds) == (good.closure, ())
+    assert "the shop was away" in git(world.hub, "log", "-1", "--format=%B", "env/dev")
+    assert world.deploy(late).closure == late.closure
 
 
 def test_rolling_back_only_the_configuration_holds_nothing(world: World) -> None:

@@ -28,9 +28,14 @@ PROOFS = st.none() | st.builds(
 ENVIRONMENTS = st.sets(st.sampled_from(["dev", "qa"]))
 
 
-@given(PROOFS, st.booleans(), ENVIRONMENTS, ENVIRONMENTS, st.sampled_from(["", "dev", "qa"]))
+@given(PROOFS, st.booleans(), ENVIRONMENTS, ENVIRONMENTS, ENVIRONMENTS, st.sampled_from(["", "dev", "qa"]))
 def test_exactly_the_reasons_that_hold_are_told(
-    proof: Evidence | None, held: bool, asked: set[str], verified: set[str], promote_from: str
+    proof: Evidence | None,
+    held: bool,
+    asked: set[str],
+    verified: set[str],
+    held_before: set[str],
+    promote_from: str,
 ) -> None:
     policy = PolicySection(promote_from=promote_from, evidence_max_age_days=90)
     facts = Facts(
@@ -40,6 +45,7 @@ def test_exactly_the_reasons_that_hold_are_told(
         hold=HOLD if held else None,
         must_be_verified_in=tuple(sorted(asked)),
         verified_in=frozenset(verified),
+        held_in=dict.fromkeys(held_before, HOLD),
     )
     told = [r.code for r in judge(policy, facts)]
     passed = proof is not None and proof.verdict is Verdict.PASSED
@@ -49,14 +55,15 @@ def test_exactly_the_reasons_that_hold_are_told(
         and (proof.valid_until is None or proof.valid_until > NOW)
     )
     wanted = asked | ({promote_from} if promote_from else set())
-    assert told == (
+    assert sorted(told) == sorted(
         ["held"] * held
         + ["evidence-missing"] * (not passed)
         + ["evidence-stale"] * (passed and not fresh)
-        + ["not-verified"] * len(wanted - verified)
+        + ["held-before"] * len(wanted & held_before)
+        + ["not-verified"] * len(wanted - verified - held_before)
     )
 
 
 def test_without_any_demand_everything_may_run() -> None:
-    facts = Facts("o/v1", NOW, {}, None, (), frozenset())
+    facts = Facts("o/v1", NOW, {}, None, (), frozenset(), {})
     assert judge(PolicySection(evidence=()), facts) == ()

@@ -205,7 +205,7 @@ def test_a_deployment_whose_remote_is_away_fails_by_name_and_may_be_tried_again(
         faults.seeded(1, 0.0)
     assert "(deployment-failed)" in told
     assert "(remote-unreachable)" in told
-    assert "what ran before runs on" in told
+    assert "what ran before goes on" in told
     await_orders(running, running.sandbox.shops["dev"].place_orders(3, 6))
     assert before["version"] == writers(running)[-1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagline.errors import UsageError
-from tagline.integration import load, routes
+from tagline.integration import libraries_of, load, load_from, routes
 
 FILES = {
     "pyproject.toml": """\
@@ -135,6 +135,47 @@ def test_a_library_beside_it_can_be_imported(directory: Path, tmp_path: Path) ->
         "from shared_words import WORD\nfrom tagline import Settings",
     )
     assert load(directory, [package.parent]).settings().prefix == "shared"  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def root(directory: Path, tmp_path: Path) -> Path:
+    """A repository whose parcels uses the library words, which uses letters."""
+    parcels = tmp_path / "root" / "integrations" / "parcels"
+    parcels.parent.mkdir(parents=True)
+    shutil.copytree(directory, parcels)
+    _change(parcels, "pyproject.toml", 'requires = ">=0.1"', 'requires = ">=0.1"\nlibraries = ["words"]')
+    _change(parcels, "parcels/settings.py", '"p"', "WORD")
+    _change(parcels, "parcels/settings.py", "from tagline", "from words import WORD\nfrom tagline")
+    for name, needs, text in (
+        ("words", '["letters"]', 'from letters import A\n\nWORD = A + "b"\n'),
+        ("letters", '["words"]', 'A = "a"\n'),
+    ):
+        package = parcels.parent / name / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(text)
+        (package.parent / "pyproject.toml").write_text(
+            f'[project]\nname = "{name}"\nversion = "1"\n\n[tool.tagline]\nrequires = ">=0.1"\nlibraries = {needs}\n'
+        )
+    return tmp_path / "root"
+
+
+def test_from_a_repository_it_is_loaded_with_the_libraries_it_declares_and_theirs(root: Path) -> None:
+    assert libraries_of(root, "parcels") == ("letters", "words")
+    assert load_from(root, "parcels").settings().prefix == "ab"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("gone", "by"), [("words", "parcels"), ("letters", "words")])
+def test_a_missing_library_is_named_with_who_declares_it(root: Path, gone: str, by: str) -> None:
+    shutil.rmtree(root / "integrations" / gone)
+    with pytest.raises(UsageError, match=f"{by} declares the library {gone}") as error:
+        load_from(root, "parcels")
+    assert (error.value.code, error.value.where["library"]) == ("integration-unknown", gone)
+
+
+def test_without_libraries_it_is_loaded_alone(directory: Path, tmp_path: Path) -> None:
+    shutil.copytree(directory, tmp_path / "integrations" / "parcels")
+    assert libraries_of(tmp_path, "parcels") == ()
+    assert load_from(tmp_path, "parcels").directory == tmp_path / "integrations" / "parcels"
 
 
 @pytest.mark.parametrize(

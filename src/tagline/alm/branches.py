@@ -13,7 +13,7 @@ Every commit says in trailers what its tree changes, so folding the history give
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -124,19 +124,28 @@ def fold(oldest_first: Iterable[Decision]) -> tuple[dict[str, str], frozenset[tu
     return deployments, frozenset(holds)
 
 
-def prior(oldest_first: Iterable[Decision], holds: Iterable[str]) -> Decision | None:
+def prior(
+    oldest_first: Iterable[Decision], holds: Iterable[str], verified: Collection[str] | None
+) -> Decision | None:
     """
-    What a rollback returns to: the decision below the current one that is not held; None with nothing below.
+    What a rollback returns to: the decision below the current one that ran and is not held; None with nothing below.
 
     A deployment puts itself on top, or takes the place of its own earlier attempt; a rollback takes away what it left, so
     that rolling back twice goes further back and never returns to what was left first.
+
+    Args:
+        oldest_first: The decisions about one integration in one environment.
+        holds: The closures held there.
+        verified: Ids of the deployments that an agent verified there; any of a pair of closure and configuration speaks
+            for all of that pair. None when no agent ever reported: then whatever was decided may have run.
     """
 
     def pair(decision: Decision) -> tuple[str, str]:
         return decision.closure, decision.config_digest
 
+    decided = tuple(oldest_first)
     stack: list[Decision] = []
-    for decision in oldest_first:
+    for decision in decided:
         if decision.kind is DecisionKind.ROLLBACK:
             while stack and pair(stack[-1]) != pair(decision):
                 stack.pop()
@@ -144,7 +153,10 @@ def prior(oldest_first: Iterable[Decision], holds: Iterable[str]) -> Decision | 
             stack.pop()
         stack.append(decision)
     held = set(holds)
-    return next((d for d in reversed(stack[:-1]) if d.closure not in held), None)
+    ran = {pair(d) for d in decided if verified is None or d.deployment in verified}
+    # The pair that is left may stand further below, too, when what came between never ran.
+    below = [d for d in stack if pair(d) != pair(stack[-1])]
+    return next((d for d in reversed(below) if d.closure not in held and pair(d) in ran), None)
 
 
 def libraries(repo: Repository, commit: str, integration: str) -> dict[str, str]:
@@ -162,9 +174,15 @@ def to_json(value: Value) -> bytes:
 
 
 def message(
-    kind: DecisionKind, environment: str, deployment: Deployment, *, config_digest: str, hold: Hold | None
+    kind: DecisionKind,
+    environment: str,
+    deployment: Deployment,
+    *,
+    config_digest: str,
+    hold: Hold | None,
+    reason: str,
 ) -> str:
-    """Subject and trailers of a decision."""
+    """Subject, reason and trailers of a decision."""
     name = f"{deployment.integration} {deployment.version}"
     subject = {
         DecisionKind.DEPLOY: f"deploy {name} to {environment}",
@@ -182,7 +200,7 @@ def message(
         "Hold": hold.closure if hold else "",
         "By": deployment.decided_by,
     }
-    body = f"{hold.reason}\n\n" if hold else ""
+    body = f"{reason}\n\n" if reason else ""
     return f"{subject}\n\n{body}" + "".join(f"{k}: {v}\n" for k, v in lines.items() if v)
 
 

@@ -51,7 +51,12 @@ def apply(repo: Repository, plan: Plan, *, by: str, at: datetime) -> Deployment:
             head,
             _changes(repo, plan, deployment, content, head),
             message=branches.message(
-                plan.kind, plan.environment, deployment, config_digest=plan.config_digest, hold=plan.hold
+                plan.kind,
+                plan.environment,
+                deployment,
+                config_digest=plan.config_digest,
+                hold=plan.hold,
+                reason=plan.reason,
             ),
             by=by,
             at=at,

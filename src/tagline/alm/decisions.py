@@ -58,9 +58,12 @@ class GitDecisions:
     def report(self, report: Report) -> None:
         reports.append(self._repo, self._environment, report, by=self._by)
 
-    def roll_back(self, deployment: Deployment, reason: str) -> None:
+    def roll_back(self, deployment: Deployment, reason: str, *, hold: bool) -> None:
         """
         Decide that what ran before runs again; nothing when somebody has decided about this integration since.
+
+        Args:
+            hold: Whether the deployment's closure may not be deployed here again; false where the fault was not its own.
 
         Raises:
             RefusedError: There is nothing to return to (code `nothing-earlier`).
@@ -71,7 +74,13 @@ class GitDecisions:
         if current is None or current.id != deployment.id:
             return
         plan = planning.plan_rollback(
-            self._repo, self._environment, deployment.integration, by=self._by, at=now, reason=reason
+            self._repo,
+            self._environment,
+            deployment.integration,
+            by=self._by,
+            at=now,
+            reason=reason,
+            hold=hold,
         )
         if plan.current is not None and plan.current.id == deployment.id:
             deciding.apply(self._repo, plan, by=self._by, at=now)

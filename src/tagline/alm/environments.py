@@ -15,6 +15,7 @@ from typing import Any, Final, get_args, get_origin
 import tomlkit
 from pydantic import BaseModel, ValidationError
 
+from tagline.alm import branches
 from tagline.alm import closure as closures
 from tagline.alm.git import Repository
 from tagline.domain.environment import (
@@ -47,6 +48,23 @@ def names(repo: Repository, commit: str) -> tuple[str, ...]:
     return tuple(n.removesuffix(".toml") for n in found if n.endswith(".toml") and n != "base.toml")
 
 
+def check_name(repo: Repository, name: str) -> None:
+    """
+    Hold a name to what main and the environment branches know, as of the last `refresh`.
+
+    Raises:
+        UsageError: Neither knows such an environment (code `environment-unknown`).
+    """
+    decided = branches.environments(repo)
+    # Asked first, since what was decided can be looked at without main.
+    if name in decided:
+        return
+    commit = repo.main()
+    known = names(repo, commit)
+    if name not in known:
+        raise _unknown(name, sorted({*known, *decided}), commit)
+
+
 def render(repo: Repository, name: str, commit: str | None = None) -> Rendered:
     """
     Merge `base.toml` and `<name>.toml` of a commit; the tip of main unless one is named.
@@ -61,13 +79,7 @@ def render(repo: Repository, name: str, commit: str | None = None) -> Rendered:
         commit = repo.main()
     known = names(repo, commit)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        raise UsageError(
-            f"there is no environment {name!r} in commit {commit[:10]}",
-            code="environment-unknown",
-            where={"environment": name, "commit": commit},
-            hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}",
-        )
+        raise _unknown(name, known, commit)
     base = _table(repo, commit, BASE)
     file = f"{FOLDER}/{name}.toml"
     values, layers = _merged(base, _table(repo, commit, file), file)
@@ -189,6 +201,16 @@ def _table(repo: Repository, commit: str, file: str) -> dict[str, Any]:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _no_toml(file, error) from None
+
+
+def _unknown(name: str, known: Sequence[str], commit: str) -> UsageError:
+    near = difflib.get_close_matches(name, known, 1)
+    return UsageError(
+        f"there is no environment {name!r} in commit {commit[:10]}",
+        code="environment-unknown",
+        where={"environment": name, "commit": commit},
+        hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}",
+    )
 
 
 def _no_toml(file: str, error: ValueError) -> UsageError:

@@ -34,7 +34,7 @@ def plan_deploy(repo: Repository, tag: str, environment: str, *, at: datetime) -
 
     Raises:
         RefusedError: The gate says no; the message names every reason, the code is the first one's (`held`,
-            `evidence-missing`, `evidence-stale`, `not-verified`), or the tag is not what it was (`tag-moved`).
+            `evidence-missing`, `evidence-stale`, `not-verified`, `held-before`), or the tag is not what it was (`tag-moved`).
         UsageError: The release or environment is unknown, or the configuration does not fit.
         TryAgainError: The remote is away (code `remote-unreachable`).
     """
@@ -63,15 +63,24 @@ def plan_promote(repo: Repository, integration: str, source: str, target: str, *
 
 
 def plan_rollback(
-    repo: Repository, environment: str, integration: str, *, by: str, at: datetime, reason: str = ""
+    repo: Repository,
+    environment: str,
+    integration: str,
+    *,
+    by: str,
+    at: datetime,
+    reason: str = "",
+    hold: bool = True,
 ) -> Plan:
     """
     What returning to the prior closure and configuration would do; needs neither tag nor commit nor main.
 
-    The closure that is left gets a hold, unless only the configuration is rolled back.
+    Args:
+        hold: Whether the closure that is left may not be deployed here again; false where its content is not to blame.
+            When only the configuration is rolled back, nothing is held in any case.
 
     Raises:
-        RefusedError: There is nothing earlier (code `nothing-earlier`), or the prior configuration does not fit any more
+        RefusedError: Nothing earlier ran and is not held (code `nothing-earlier`), or the prior configuration does not fit any more
             (code `rollback-config-invalid`).
         UsageError: Nothing was decided here (code `nothing-deployed`).
     """
@@ -92,13 +101,14 @@ def plan_rollback(
             where={"environment": environment, "integration": integration},
             hint=f"deploy {integration}/v{before.version} with the configuration of today",
         ) from error
-    hold = None
-    if before.closure != current.closure:
-        hold = Hold(
+    reason = reason or f"rolled back from {environment}"
+    planted = None
+    if hold and before.closure != current.closure:
+        planted = Hold(
             integration=integration,
             closure=current.closure,
             version=current.version,
-            reason=reason or f"rolled back from {environment}",
+            reason=reason,
             by=by,
             at=at,
         )
@@ -112,8 +122,9 @@ def plan_rollback(
         config_digest=before.config_digest,
         config_commit=before.config_commit,
         config_changes=environments.changes(_lenient(old), config, {}),
-        stages=_stages(_released(before), current, config, loaded, hold),
-        hold=hold,
+        stages=_stages(_released(before), current, config, loaded, planted),
+        hold=planted,
+        reason=reason,
     )
 
 
@@ -135,6 +146,7 @@ def gate(
     found = {k: e for k in policy.evidence if (e := evidence.latest(repo, release.closure, k))}
     asked = {*must_be_verified_in, *filter(None, [policy.promote_from])}
     verified = frozenset(e for e in asked if reports.is_verified(reports.read(repo, e), release.closure))
+    holds = {e: branches.read(repo, e).held(release.integration, release.closure) for e in asked}
     refusals = judge(
         policy,
         Facts(
@@ -144,6 +156,7 @@ def gate(
             hold=state.held(release.integration, release.closure),
             must_be_verified_in=must_be_verified_in,
             verified_in=verified,
+            held_in={environment: hold for environment, hold in holds.items() if hold is not None},
         ),
     )
     if refusals:
@@ -264,10 +277,10 @@ def _current(state: EnvironmentBranch, integration: str) -> Deployment:
 def _prior(repo: Repository, state: EnvironmentBranch, integration: str) -> Decision:
     own = [d for d in branches.history(repo, state.environment) if d.integration == integration]
     held = {h.closure for h in state.holds if h.integration == integration}
-    found = branches.prior(reversed(own), held)
+    found = branches.prior(reversed(own), held, reports.verified(repo, state.environment))
     if found is None:
         raise RefusedError(
-            f"nothing earlier than {state.deployments[integration].version} may run in {state.environment}",
+            f"nothing earlier than {state.deployments[integration].version} ran in {state.environment} and may run again",
             code="nothing-earlier",
             where={"environment": state.environment, "integration": integration},
             hint="stop the agent to stop the work, and deploy a corrected release",

@@ -61,6 +61,18 @@ def read(repo: Repository, environment: str) -> tuple[Report, ...]:
     return tuple(sorted(found, key=lambda r: (r.at, _ORDER.index(r.state))))
 
 
+def verified(repo: Repository, environment: str) -> frozenset[str] | None:
+    """
+    Deployments that were ever verified, as of the last `refresh`; None when no agent of this environment ever reported.
+
+    Read from the names of the reports alone, so that one which cannot be understood keeps nobody from rolling back.
+    """
+    head = repo.head(branch(environment))
+    if head is None:
+        return None
+    return frozenset(path.split("/")[-2] for path in repo.files(head) if path.endswith("/verified.json"))
+
+
 _ORDER: Final = ("activated", "verified", "failed", "drained")
 
 

@@ -12,7 +12,7 @@ from tagline.alm.closure import short
 from tagline.alm.git import Repository
 from tagline.cli.output import out, out_json, say, table
 from tagline.clock import SystemClock
-from tagline.domain.lifecycle import Plan
+from tagline.domain.lifecycle import DecisionKind, Plan
 from tagline.errors import RefusedError
 
 CLOCK = SystemClock()
@@ -119,10 +119,14 @@ def rollback(integration: str, environment: str, reason: str, timeout: float, as
 @json_option
 def status(environment: str, as_json: bool) -> None:
     """Show what each environment should run and what its agent last reported."""
+    from tagline.alm import environments
     from tagline.alm import status as statuses
 
     repo = Repository.open(Path.cwd())
-    found = [s for s in statuses.status(repo) if environment in ("", s.environment)]
+    known = statuses.status(repo)
+    if environment:
+        environments.check_name(repo, environment)
+    found = [s for s in known if environment in ("", s.environment)]
     if as_json:
         out_json([s.model_dump(mode="json") for s in found])
     elif not found:
@@ -145,10 +149,11 @@ def status(environment: str, as_json: bool) -> None:
 @json_option
 def history(environment: str, as_json: bool) -> None:
     """Show the decisions about an environment, newest first."""
-    from tagline.alm import branches
+    from tagline.alm import branches, environments
 
     repo = Repository.open(Path.cwd())
     repo.refresh()
+    environments.check_name(repo, environment)
     found = branches.history(repo, environment)
     if as_json:
         out_json([vars(d) for d in found])
@@ -199,13 +204,33 @@ def _decide(repo: Repository, made: Plan, timeout: float, as_json: bool) -> None
             f"{made.release.tag} did not start in {made.environment}: {report.message} ({report.code})",
             code="deployment-failed",
             where={"environment": made.environment, "deployment": deployment.id, "agent": report.agent},
-            hint="what ran before runs on; correct the cause and deploy again",
+            hint=_after_failure(made),
         )
     _told(
         as_json,
         deployment.id,
         "verified",
         f"{made.release.tag} runs in {made.environment} (verified by {report.agent})",
+    )
+
+
+def _after_failure(made: Plan) -> str:
+    """What stands after its deployment failed, and what to do; the agent rolls back by itself if it had switched already."""
+    if made.current is None:
+        return f"nothing of {made.integration} runs in {made.environment}; correct the cause and deploy again"
+    if made.kind is DecisionKind.ROLLBACK:
+        left = (
+            f"{made.hold.version} is held and stopped, and what comes in waits"
+            if made.hold
+            else "what ran before goes on"
+        )
+        return (
+            f"{left}; unless tagline history shows that the agent went further back by itself, roll back once more "
+            "or deploy a corrected release"
+        )
+    return (
+        "what ran before goes on; correct the cause and deploy again, with a corrected release if tagline status "
+        "says that this one is held"
     )
 
 

@@ -111,13 +111,16 @@ def record(
     The flow runs live with pseudonymised records; nothing is kept unless it is proved that no secret, card or person is in it.
     """
     from tagline.harness import places, recording
-    from tagline.integration import load
+    from tagline.integration import load_from
 
     repo = at_top()
     root, config = repo.root, environments.render(repo, environment).config
+    if not in_sandbox:
+        urls = ", ".join(sorted(c.url for c in config.connections.values()))
+        say(f"running live with pseudonymised records: this writes to {urls}")
     made = recording.record(
         root,
-        load(root / "integrations" / integration),
+        load_from(root, integration),
         places.sandboxed(config) if in_sandbox else places.real(config, CLOCK),
         scenario=scenario,
         keys=keys,

@@ -23,6 +23,8 @@ class Facts:
     must_be_verified_in: tuple[str, ...]
     """Environments that must have shown it, beside the policy's own."""
     verified_in: frozenset[str]
+    held_in: Mapping[str, Hold]
+    """Environment -> the hold on this closure there; what was taken back there is not verified there any more."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,24 @@ def judge(policy: PolicySection, facts: Facts) -> tuple[Refusal, ...]:
                 )
             )
     wanted = dict.fromkeys((*facts.must_be_verified_in, *filter(None, [policy.promote_from])))
-    refusals += [
-        Refusal(
-            code="not-verified",
-            message=f"{facts.release} is not verified in {environment}",
-            hint=f"run it in {environment} first; tagline status shows when it is verified",
-        )
-        for environment in wanted
-        if environment not in facts.verified_in
-    ]
+    for environment in wanted:
+        hold = facts.held_in.get(environment)
+        if hold is not None:
+            refusals.append(
+                Refusal(
+                    code="held-before",
+                    message=f"{facts.release} is held in {environment} since {hold.at:%Y-%m-%d %H:%M} by {hold.by}: {hold.reason}",
+                    hint=f"release a corrected version and run it in {environment} first",
+                )
+            )
+        elif environment not in facts.verified_in:
+            refusals.append(
+                Refusal(
+                    code="not-verified",
+                    message=f"{facts.release} is not verified in {environment}",
+                    hint=f"run it in {environment} first; tagline status shows when it is verified",
+                )
+            )
     return tuple(refusals)
 
 

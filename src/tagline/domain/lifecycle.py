@@ -144,6 +144,8 @@ class Plan(Value):
     warnings: tuple[str, ...] = ()
     hold: Hold | None = None
     """Planted by the same commit, for a rollback."""
+    reason: str = ""
+    """Why it is rolled back; stands in the message of the decision, held or not."""
 
 
 class Report(Value):

@@ -22,7 +22,7 @@ from tagline.domain.settings import Settings
 from tagline.errors import InconclusiveError, TaglineError, UsageError
 from tagline.harness import cassettes, laws, rehearsal, replaying
 from tagline.harness.result import Finding, GateResult, StepResult
-from tagline.integration import Integration, load
+from tagline.integration import Integration, libraries_of, load_from
 
 RUNTIME: Final = ("tagline", "pydantic", "httpx", "dbos", "sqlalchemy", "msal")
 KIND: Final = "check"
@@ -91,7 +91,7 @@ def check(
         began = time.monotonic()
         try:
             if subject is None:
-                subject = _Subject(root, name, repo, commit, load(root / "integrations" / name), {})
+                subject = _Subject(root, name, repo, commit, load_from(root, name), {})
                 version = subject.integration.version
             result = step(subject)
         except InconclusiveError as error:
@@ -105,7 +105,9 @@ def check(
             result.verdict is not Verdict.PASSED and _name(step) in ("shape", "environments")
         ):
             break
-    clean = not any(repo.differs_from_head(f"{folder}/{name}") for folder in PROVED)
+    proved = [f"{folder}/{name}" for folder in PROVED]
+    proved += [f"integrations/{library}" for library in (libraries_of(root, name) if subject else ())]
+    clean = not any(repo.differs_from_head(path) for path in proved)
     return GateResult(
         integration=name,
         version=version,
@@ -247,7 +249,14 @@ def _tests(subject: _Subject) -> StepResult:
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", str(folder)]
     if not (subject.root / folder).is_dir():
         return StepResult("tests", Verdict.PASSED, f"none in {folder}", counts={"passed": 0})
-    done = subprocess.run(command, cwd=subject.root, capture_output=True, text=True, check=False)  # noqa: S603 our own interpreter
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        command,
+        cwd=subject.root,
+        env={**os.environ, "COLUMNS": "400"},  # else pytest cuts the reasons off
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     lines = done.stdout.strip().splitlines()
     last = lines[-1].strip("= ") if lines else "pytest printed nothing"
     failed = tuple(

@@ -15,12 +15,12 @@ from tagline.connectors.dataverse.pricing import PricedLine, order_total
 from tagline.domain.environment import EnvironmentConfig
 from tagline.domain.exchange import Connector, WriteKind
 from tagline.domain.model import Ref
-from tagline.errors import RecordError, TaglineError
+from tagline.errors import Disposition, RecordError, TaglineError
 from tagline.flow.drive import drive
 from tagline.flow.effects import Verb
 from tagline.flow.shadow import Intention, ShadowDriver
 from tagline.harness import scenario as scenarios
-from tagline.integration import Integration, load
+from tagline.integration import Integration, load_from
 
 TOTAL = "totalamount"
 """Column of the remote's computed total that a flow expects."""
@@ -59,7 +59,7 @@ def look(
     Raises:
         TaglineError: The package cannot be loaded, the configuration does not fit it, or a remote cannot be read.
     """
-    integration = load(root / "integrations" / name)
+    integration = load_from(root, name)
     environments.check_settings(config, integration)
     section = config.integrations.get(name)
     named = section.connections if section else {}
@@ -76,6 +76,9 @@ def look(
         fetched = source.fetch(flow.source, chosen)
         driver = ShadowDriver(connectors)
         ended = drive(flow, fetched.records, settings, driver)
+        for each in ended.values():
+            if each.error is not None and each.error.disposition is not Disposition.DEAD_LETTER:
+                raise each.error  # a remote that cannot be used says nothing about the record
     finally:
         for connector in connectors.values():
             connector.close()

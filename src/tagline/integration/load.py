@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -23,6 +23,9 @@ from tagline.domain.system import System
 from tagline.errors import TaglineError, UsageError
 from tagline.flow import Flow
 from tagline.mapping import MappingFunction
+
+FOLDER: Final = "integrations"
+"""Where a repository keeps its integrations and their libraries."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,8 @@ def load(directory: Path, libraries: Sequence[Path] = ()) -> Integration:
             remedy), or a flow or mapping is not of its fixed shape.
     """
     directory = directory.resolve()
-    file = directory / "pyproject.toml"
-    try:
-        text = file.read_text()
-    except OSError:
-        raise _invalid(
-            file, "it cannot be read", "every integration has one, with [project] name and version"
-        ) from None
-    project = parse_project(text, file)
-    _check_tagline(project, file)
+    project = _project(directory)
+    _check_tagline(project, directory / "pyproject.toml")
     package = directory / project.name
     for name in ("__init__.py", "connections.py", "settings.py", "flows.py"):
         if not (package / name).is_file():
@@ -99,6 +95,44 @@ def load(directory: Path, libraries: Sequence[Path] = ()) -> Integration:
         flows=flows,
         mappings=mappings,
     )
+
+
+def load_from(root: Path, name: str) -> Integration:
+    """
+    Load `integrations/<name>` below `root` with the libraries it declares, as a release of it would be.
+
+    Raises:
+        UsageError: As `load` and `libraries_of` raise.
+    """
+    folder = root / FOLDER
+    return load(folder / name, [folder / library for library in libraries_of(root, name)])
+
+
+def libraries_of(root: Path, name: str) -> tuple[str, ...]:
+    """
+    The libraries that `integrations/<name>` below `root` declares, and those that they declare, sorted.
+
+    Raises:
+        UsageError: A library is not there (code `integration-unknown`), or a `pyproject.toml` cannot be used
+            (`integration-invalid`).
+    """
+    found: set[str] = set()
+    waiting = [(library, name) for library in _project(root / FOLDER / name).libraries]
+    while waiting:
+        library, by = waiting.pop()
+        if library in found:
+            continue
+        directory = root / FOLDER / library
+        if not (directory / "pyproject.toml").is_file():
+            raise UsageError(
+                f"{by} declares the library {library}, and there is no {FOLDER}/{library}/pyproject.toml",
+                code="integration-unknown",
+                where={"integration": by, "library": library, "file": str(directory / "pyproject.toml")},
+                hint="add it, or correct [tool.tagline] libraries",
+            )
+        found.add(library)
+        waiting += [(other, library) for other in _project(directory).libraries]
+    return tuple(sorted(found))
 
 
 def routes(integration: Integration) -> Mapping[tuple[str, str], tuple[str, ...]]:
@@ -149,6 +183,17 @@ def parse_project(text: str, file: Path) -> Project:
         _texts(project.get("dependencies", []), "[project] dependencies", file),
         _texts(tool.get("libraries", []), "[tool.tagline] libraries", file),
     )
+
+
+def _project(directory: Path) -> Project:
+    file = directory / "pyproject.toml"
+    try:
+        text = file.read_text()
+    except OSError:
+        raise _invalid(
+            file, "it cannot be read", "every integration has one, with [project] name and version"
+        ) from None
+    return parse_project(text, file)
 
 
 def _texts(value: object, name: str, file: Path) -> tuple[str, ...]:
