@@ -100,6 +100,8 @@ class FakeShop:
         self.orders: dict[str, Decimal] = {}
         self.malformed: set[str] = set()
         self.log: list[tuple[str, str]] = []
+        self.begins: int | None = None
+        """Where a first cursor stands in the log; at its end when None."""
         self.fetches: list[tuple[str, ...]] = []
         self.page_size = 100
         self.before_fetch: Callable[[Sequence[str]], None] = lambda keys: None
@@ -121,7 +123,8 @@ class FakeShop:
     def changes(self, model: type[Model], cursor: str | None) -> Changes:
         self.before_changes()
         if cursor is None:
-            return Changes([], str(len(self.log)), more=False)
+            begins = len(self.log) if self.begins is None else self.begins
+            return Changes([], str(begins), more=False)
         start, end = int(cursor), int(cursor) + self.page_size
         items = [Change(Order, number, version) for number, version in self.log[start:end]]
         return Changes(items, str(min(end, len(self.log))), more=end < len(self.log))

@@ -302,6 +302,13 @@ class TestSweep:
         assert work.worker.sweep() == 0
         assert work.worker.next_due() == START + timedelta(minutes=5)
 
+    def test_the_first_sweep_reads_what_came_while_the_flow_was_being_deployed(self, work):
+        """A shop tells changes by the day, so the first cursor stands before orders that no webhook announced."""
+        work.shop.begins = 0
+        work.shop.place("1")
+        work.shop.place("2")
+        assert work.worker.sweep() == 2
+
     def test_what_no_webhook_told_is_found_by_the_next_sweep(self, work):
         work.worker.sweep()
         work.shop.page_size = 2

@@ -264,7 +264,9 @@ class Worker:
             while more:
                 page = self._connectors[connection].changes(flow.source, cursor)
                 received += self._store.sweep(self._integration.name, flow.name, connection, page)
-                more = page.more and page.cursor != cursor  # a cursor that stands still would never end
+                # A cursor that stands still would never end. A flow's very first cursor is only where to begin: what changed
+                # since, such as orders placed while it was being deployed, is read at once.
+                more = (page.more or cursor is None) and page.cursor != cursor
                 cursor = page.cursor
         except TaglineError as error:
             self._sweep_errors[flow.name] = error
