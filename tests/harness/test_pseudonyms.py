@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagline.connectors.dataverse.models import Account
-from tagline.connectors.shift4shop.models import Order
+from tagline.connectors.dataverse.models import Account, SalesOrder
+from tagline.connectors.shift4shop.models import Order, Shipment
 from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
 
 CARD = "4111 1111 1111 1111"
@@ -35,10 +35,38 @@ def test_an_email_keeps_its_plus_sign_and_gets_a_reserved_domain() -> None:
 def test_the_same_person_has_the_same_pseudonym_in_both_systems() -> None:
     rewrite = rewriter([Order, Account], Pseudonyms(b"key"))
     shop = rewrite({"BillingEmail": "jane@real.test", "CardNumber": CARD, "CustomerComments": "call Jane"})
-    crm = rewrite({"value": [{"emailaddress1": "jane@real.test", "name": "ACME"}]})
+    crm = rewrite({"value": [{"accountid": "1", "emailaddress1": "jane@real.test", "statecode": 0}]})
     assert shop["BillingEmail"] == crm["value"][0]["emailaddress1"]
-    assert crm["value"][0]["name"] == "ACME"
+    assert (crm["value"][0]["accountid"], crm["value"][0]["statecode"]) == ("1", 0)
     assert shop == {"BillingEmail": shop["BillingEmail"], "CustomerComments": ""}
+
+
+def test_a_company_and_its_postcode_have_one_pseudonym_in_both_systems() -> None:
+    rewrite = rewriter([Order, Shipment, Account, SalesOrder], Pseudonyms(b"key"))
+    billing = {"BillingCompany": "Acme Inc", "BillingZipCode": "K1A 0B1"}
+    shipment = {"ShipmentID": 0, "ShipmentCompany": "Acme Inc", "ShipmentZipCode": "K1A 0B1"}
+    shop = rewrite({"OrderID": 1, **billing, "ShipmentList": [shipment]})
+    account = rewrite({"accountid": "1", "name": "Acme Inc", "address1_postalcode": "K1A 0B1"})
+    order = rewrite({"salesorderid": "2", "billto_postalcode": "K1A 0B1", "shipto_postalcode": "K1A 0B1"})
+    assert {
+        shop["BillingCompany"],
+        shop["ShipmentList"][0]["ShipmentCompany"],
+        account["name"],
+    } == {shop["BillingCompany"]} - {"Acme Inc"}
+    assert {
+        shop["BillingZipCode"],
+        shop["ShipmentList"][0]["ShipmentZipCode"],
+        account["address1_postalcode"],
+        order["billto_postalcode"],
+        order["shipto_postalcode"],
+    } == {shop["BillingZipCode"]} - {"K1A 0B1"}
+
+
+def test_a_name_is_a_pseudonym_where_it_may_be_a_customers_and_kept_where_it_names_a_thing() -> None:
+    rewrite = rewriter([Account, SalesOrder], Pseudonyms(b"key"))
+    assert rewrite({"salesorderid": "1", "name": "3dcart order AB-1"})["name"] == "3dcart order AB-1"
+    assert rewrite({"accountid": "1", "name": "Jane Doe"})["name"] != "Jane Doe"
+    assert rewrite({"name": "Jane Doe"})["name"] != "Jane Doe"
 
 
 def test_fields_that_no_model_declares_are_dropped_at_every_depth() -> None:
@@ -63,6 +91,18 @@ def test_the_proof_notices_what_must_not_be_kept(text: str) -> None:
     assert found
     for value in ("hunter2", "Grünewald", "4111"):
         assert value not in " ".join(found)
+
+
+@pytest.mark.parametrize("text", ["5550100", '"5550100"', base64.b64encode(b"x5550100y").decode()])
+def test_the_proof_notices_a_phone_number_of_digits_alone(text: str) -> None:
+    assert leaks(text, secrets=(), originals=[" 5550100 "])
+
+
+@pytest.mark.parametrize(
+    ("original", "text"), [("5550100", "15550100"), ("123456", "123456"), ("Anna", "Anna")]
+)
+def test_the_proof_leaves_out_what_stands_anywhere_by_chance(original: str, text: str) -> None:
+    assert leaks(text, secrets=(), originals=[original]) == []
 
 
 def test_the_proof_is_silent_on_clean_text() -> None:

@@ -153,6 +153,7 @@ def test_settings_that_do_not_fit_are_told_by_name(integration: Integration, tmp
 CARD = "4111111111111111"
 FIRST, LAST = "Canaryella", "Zoë-Whitlockson"
 EMAIL = "canary.one+tea/7@private-mail.test"
+COMPANY, POSTCODE = "Hopper Canary Holding", "CN7 4RY"
 STREET, PHONE = "77 Hidden Canary Lane", "+1 (404) 555-7788"
 FREE = "my sister Philomena Quackenbush pays"
 
@@ -168,7 +169,8 @@ def plant(sandbox: Sandbox) -> int:
         "BillingEmail": EMAIL,
         "BillingAddress": STREET,
         "BillingPhoneNumber": PHONE,
-        "BillingCompany": "",
+        "BillingCompany": COMPANY,
+        "BillingZipCode": POSTCODE,
         "CustomerComments": FREE,
         "InternalComments": f"{FREE}, card {CARD}",
         "IP": "203.0.113.77",
@@ -182,6 +184,8 @@ def plant(sandbox: Sandbox) -> int:
             "ShipmentFirstName": FIRST,
             "ShipmentLastName": LAST,
             "ShipmentEmail": EMAIL,
+            "ShipmentCompany": COMPANY,
+            "ShipmentZipCode": POSTCODE,
             "ShipmentAddress": STREET,
             "ShipmentPhone": PHONE,
             "ShipmentComments": FREE,
@@ -200,6 +204,8 @@ CANARIES = (
     "tok-canary-5551212",
     FIRST,
     LAST,
+    COMPANY,
+    POSTCODE,
     "Whitlockson",
     EMAIL,
     "private-mail",
@@ -254,9 +260,9 @@ def test_planted_canaries_are_really_told_by_the_shop() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "kind"),
     [
-        ("BillingCompany", "Care of jane.roe@private-mail.test", "e-mail address"),
+        ("BillingCity", "Care of jane.roe@private-mail.test", "e-mail address"),
         ("BillingCity", "4111 1111 1111 1111", "card number"),
-        ("BillingCompany", f"{FIRST} & Daughters", "personal value"),
+        ("BillingCity", f"{FIRST} & Daughters", "personal value"),
         ("AlternateOrderID", "Bearer abcdef0123456789", "token"),
         ("ShipmentTrackingCode", "jane.roe@private-mail.test", "e-mail address"),
     ],
@@ -283,7 +289,7 @@ def test_a_refused_recording_leaves_an_earlier_one_as_it_was(
     planted = plant(sandbox)
     made = make_recording(tmp_path, integration, make_place(sandbox), planted)
     before = made.cassette.read_bytes()
-    sandbox.shops["dev"].orders[planted]["BillingCompany"] = EMAIL
+    sandbox.shops["dev"].orders[planted]["BillingCity"] = EMAIL
     with pytest.raises(RefusedError):
         make_recording(tmp_path, integration, make_place(sandbox), planted)
     assert made.cassette.read_bytes() == before

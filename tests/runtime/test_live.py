@@ -313,12 +313,6 @@ def test_a_call_that_never_arrived_leaves_doubt_and_the_next_run_writes_it(bench
     assert bench.journal.settled == {1: Settled(1, Disposition.DONE, row_id, 'W/"2"', "")}
 
 
-def test_an_error_before_anything_was_sent_leaves_no_doubt(bench: Bench) -> None:
-    bench.remote.broken["perform"] = TryAgainError("budget", code="not-sent", disposition=Disposition.RETRY)
-    bench.run(keep_account, acme())
-    assert bench.journal.settled == {0: Settled(0, Disposition.RETRY, None, None, "not-sent")}
-
-
 def test_one_outcome_nobody_knows_leaves_doubt_about_that_write_alone(bench: Bench) -> None:
     items = ({"ItemIndexID": 1}, {"ItemIndexID": 2})
     bench.remote.refusals[(("tl_linekey", "1.1"),)] = Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final, TypeVar
@@ -123,15 +124,21 @@ def is_known_buyer(order: Order, settings: OrderToCashSettings) -> bool:
 
 
 def customer_key(order: Order, settings: OrderToCashSettings) -> str:
-    """Key of the buyer: the shop's customer, for a guest the e-mail."""
+    """Key of the buyer: the shop's customer, for a guest what stands for the e-mail."""
     if order.CustomerID:
         return safe_key(settings.store, "customer", order.CustomerID)
     return guest_key(order, settings)
 
 
 def guest_key(order: Order, settings: OrderToCashSettings) -> str:
-    """Key of a guest; a customer who bought as one before registering still stands under it."""
-    return safe_key(settings.store, "email", email_key(order.BillingEmail))
+    """
+    Key of a guest; a customer who bought as one before registering still stands under it.
+
+    It holds 96 bits of a digest and not the e-mail, because keys travel where nothing is encrypted: into journals,
+    addresses and logs. That is a pseudonym, not anonymity: who has an e-mail can tell its key.
+    """
+    digest = hashlib.sha256(email_key(order.BillingEmail).encode()).hexdigest()
+    return safe_key(settings.store, "email", digest[:24])
 
 
 def is_company(order: Order) -> bool:

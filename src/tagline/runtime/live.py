@@ -7,16 +7,13 @@ from typing import Any
 
 from tagline.domain.exchange import Connector, Key, Outcome, Row, WriteKind
 from tagline.domain.model import Model
-from tagline.errors import Disposition, TaglineError
+from tagline.errors import TaglineError
 from tagline.flow import refusals
 from tagline.flow.decide import ref_to, same
 from tagline.flow.drive import Ask
 from tagline.flow.rounds import Rounds
 from tagline.flow.world import Move
 from tagline.runtime.journal import Doubt, Intent, Journal, Settled
-
-NOT_SENT = "not-sent"
-"""Code of an error that is certain: no write of the call left this process."""
 
 OUTCOME_UNKNOWN = "remote-outcome-unknown"
 """Code of an outcome nobody knows: the answer was lost after the write was sent."""
@@ -113,14 +110,8 @@ class _Remotes:
     def perform(self, moves: Sequence[Move]) -> Sequence[Outcome]:
         connector = self._connector(moves[0].write.model)
         entries = self._journal.intend([self._intent(move) for move in moves])
-        try:
-            outcomes = connector.perform([move.write for move in moves])
-        except TaglineError as error:
-            if error.code == NOT_SENT:
-                self._journal.settle(
-                    [Settled(entry, Disposition.RETRY, None, None, error.code) for entry in entries]
-                )
-            raise
+        # Where it raises, every entry stays in doubt: one call may be several requests, and some were answered.
+        outcomes = connector.perform([move.write for move in moves])
         self._journal.settle(
             [
                 Settled(entry, outcome.disposition, outcome.id, outcome.etag, outcome.code)

@@ -405,6 +405,29 @@ def test_a_refused_registration_is_an_error(make_shop):
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("removal", [200, 500])
+def test_a_registration_that_fails_half_way_leaves_nothing_it_added(make_shop, removal):
+    seen = []
+
+    def shop(request):
+        seen.append((request.method, request.url.path.removeprefix(ROOT)))
+        if request.method == "DELETE":
+            return httpx.Response(removal)
+        if request.method == "GET" or '"EventType":2' in request.content.decode():
+            return httpx.Response(404 if request.method == "GET" else 503)
+        return httpx.Response(201, json=[{"Key": "Id", "Value": "31", "Status": "201", "Message": "Created"}])
+
+    with pytest.raises(TryAgainError) as caught:
+        make_shop(shop).subscribe(["order-placed", "order-changed"], "https://in.test/h")
+    assert caught.value.code == "remote-unavailable"
+    assert seen == [
+        ("GET", "/Webhooks"),
+        ("POST", "/Webhooks"),
+        ("POST", "/Webhooks"),
+        ("DELETE", "/Webhooks/31"),
+    ]
+
+
 def test_an_unknown_event_is_refused(make_shop):
     with pytest.raises(UsageError) as caught:
         make_shop(serving([])).subscribe(["order-eaten"], "https://in.test/h")

@@ -134,6 +134,13 @@ def test_guests_are_keyed_by_e_mail_whatever_stands_in_it(one: str, other: str):
     assert (keys[0] == keys[1]) == (one.lower() == other.lower())
 
 
+@given(emails)
+def test_no_part_of_an_e_mail_stands_in_a_guests_key(email: str):
+    """Keys stand unencrypted in the journal and travel in addresses."""
+    key = t.guest_key(make_order(CustomerID=0, BillingEmail=email), SETTINGS)
+    assert re.fullmatch("shop-email-[0-9a-f]{24}", key)
+
+
 def test_a_guest_is_the_same_in_any_case_of_the_e_mail():
     keys = {
         t.customer_key(make_order(CustomerID=0, BillingEmail=email), SETTINGS)

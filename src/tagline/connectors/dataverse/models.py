@@ -65,17 +65,17 @@ class Account(Model):
 
     accountid: str | None = column()
     tl_customerkey: str | None = column(
-        max_length=100, doc="The shop's customer, by id or e-mail; address-safe."
+        max_length=100, doc="The shop's customer, by id or a digest of the e-mail; address-safe."
     )
-    name: str | None = column(required=True, max_length=160)
+    name: str | None = column(required=True, max_length=160, personal=True)
     emailaddress1: str | None = column(max_length=100, personal=True)
     telephone1: str | None = column(max_length=50, personal=True)
-    address1_name: str | None = column(max_length=200)
+    address1_name: str | None = column(max_length=200, personal=True)
     address1_line1: str | None = column(max_length=250, personal=True)
     address1_line2: str | None = column(max_length=250, personal=True)
     address1_city: str | None = column(max_length=80)
     address1_stateorprovince: str | None = column(max_length=50)
-    address1_postalcode: str | None = column(max_length=20)
+    address1_postalcode: str | None = column(max_length=20, personal=True)
     address1_country: str | None = column(max_length=80)
     statecode: int | None = column(create=False, options=(0, 1))
 
@@ -87,7 +87,7 @@ class Contact(Model):
 
     contactid: str | None = column()
     tl_customerkey: str | None = column(
-        max_length=100, doc="The shop's customer, by id or e-mail; address-safe."
+        max_length=100, doc="The shop's customer, by id or a digest of the e-mail; address-safe."
     )
     firstname: str | None = column(max_length=50, personal=True)
     lastname: str | None = column(max_length=50, personal=True)
@@ -98,7 +98,7 @@ class Contact(Model):
     address1_line2: str | None = column(max_length=250, personal=True)
     address1_city: str | None = column(max_length=80)
     address1_stateorprovince: str | None = column(max_length=50)
-    address1_postalcode: str | None = column(max_length=20)
+    address1_postalcode: str | None = column(max_length=20, personal=True)
     address1_country: str | None = column(max_length=80)
     statecode: int | None = column(create=False, options=(0, 1))
 
@@ -124,7 +124,7 @@ class SalesOrder(Model):
     billto_line2: str | None = column(max_length=250, personal=True)
     billto_city: str | None = column(max_length=80)
     billto_stateorprovince: str | None = column(max_length=50)
-    billto_postalcode: str | None = column(max_length=20)
+    billto_postalcode: str | None = column(max_length=20, personal=True)
     billto_country: str | None = column(max_length=80)
     billto_telephone: str | None = column(max_length=50, personal=True)
     shipto_name: str | None = column(max_length=200, personal=True)
@@ -132,7 +132,7 @@ class SalesOrder(Model):
     shipto_line2: str | None = column(max_length=250, personal=True)
     shipto_city: str | None = column(max_length=80)
     shipto_stateorprovince: str | None = column(max_length=50)
-    shipto_postalcode: str | None = column(max_length=20)
+    shipto_postalcode: str | None = column(max_length=20, personal=True)
     shipto_country: str | None = column(max_length=80)
     shipto_telephone: str | None = column(max_length=50, personal=True)
     freightamount: Decimal | None = column(precision=2, unit="money")

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tagline.clock import Clock
 from tagline.connectors import json_values
-from tagline.connectors.dispositions import SHIFT4SHOP, to_error
+from tagline.connectors.dispositions import SHIFT4SHOP
 from tagline.connectors.governor import Governor, LeakyBucket, Pace
 from tagline.connectors.http import Http, Policy, Transport
-from tagline.connectors.shift4shop.listing import OWN_TROUBLE, PAGE, find_listed, find_newest
+from tagline.connectors.shift4shop.listing import OWN_TROUBLE, find_listed, find_newest
 from tagline.connectors.shift4shop.models import Order
 from tagline.connectors.shift4shop.parse import MalformedError, order_id, to_order
 from tagline.connectors.shift4shop.results import Result, results_of
+from tagline.connectors.shift4shop.salvage import name_of, read_stretch
 from tagline.connectors.shift4shop.sweep import SweepCursor, to_change
 from tagline.connectors.shift4shop.updates import body_of, chunks_of, number_of, refusal_of
+from tagline.connectors.shift4shop.webhooks import EVENT_TYPES, register
 from tagline.connectors.shift4shop.wire import Wire
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
 from tagline.domain.model import Model
-from tagline.errors import Disposition, RecordError, TaglineError, UsageError
-
-EVENT_TYPES: Final[Mapping[str, int]] = {"order-placed": 1, "order-changed": 2}
-"""
-Numbers of the shop's webhook events. An assumption: the vendor publishes no list, two public apps use these two.
-
-Source: reference/shift4shop-api.md section 8, `Known ids`.
-"""
+from tagline.errors import Disposition, RecordError, TaglineError, TryAgainError, UsageError
 
 BUCKET: Final = 50
 LEAK_PER_S: Final = 2.0
@@ -132,23 +128,19 @@ class Shift4ShopClient:
         has seen. The cursor moves to another day only at the end of a round, and stays an hour behind the clock, so
         that neither a change during paging nor a shop clock a little behind ours is lost. The filter and the order of
         rows (by OrderID) let rows join a round but not leave it: a page may repeat a row, never skip one.
+
+        An order that breaks its page is told of by its number all the same, so that reading it makes it malformed.
         """
         self._need_order(model)
         today = (self._clock.now() - timedelta(hours=1)).astimezone(self._zone).date()
         if cursor is None:
             return Changes((), SweepCursor(today, today).text(), more=False)
         at = SweepCursor.of(cursor, today)
-        rows = self._wire.rows(
-            "/Orders",
-            "reading changed orders",
-            offset=at.offset,
-            limit=PAGE,
-            query={"lastupdatestart": f"{at.day:%m/%d/%Y}"},
-        )
-        items = tuple(change for row in rows if (change := to_change(row, self._zone)))
-        if len(rows) < PAGE:
+        read = read_stretch(partial(self._changed, at.day), at.offset)
+        items = tuple(change for row in read.rows if (change := to_change(row, self._zone)))
+        if read.is_last:
             return Changes(items, at.ended().text(), more=False)
-        return Changes(items, at.after(len(rows)).text(), more=True)
+        return Changes(items, at.after(read.length).text(), more=True)
 
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Update orders, up to a hundred in one PUT; other kinds of writes become dead letters."""
@@ -191,7 +183,8 @@ class Shift4ShopClient:
         """
         Register one webhook per event, at `<url>/<event>/<webhook token>`, where an enabled one is not there yet.
 
-        The shop signs nothing and names no event in its body, so that the address carries both.
+        The shop signs nothing and names no event in its body, so that the address carries both. Where one is refused, those
+        just added are taken away again.
         """
         unknown = [e for e in events if e not in EVENT_TYPES]
         if unknown:
@@ -202,19 +195,8 @@ class Shift4ShopClient:
                 hint=f"use one of {', '.join(EVENT_TYPES)}",
             )
         token = self._secrets(self._config.webhook_token)
-        standing = {
-            (hook.get("EventType"), hook.get("Url"))
-            for hook in self._webhooks()
-            if hook.get("Enabled") is True
-        }
-        added: list[str] = []
-        for event in events:
-            address = f"{url.rstrip('/')}/{event}/{token}"
-            if (EVENT_TYPES[event], address) in standing:
-                continue
-            self._register(event, address)
-            added.append(event)
-        return added
+        addresses = {event: f"{url.rstrip('/')}/{event}/{token}" for event in events}
+        return register(self._wire, addresses, {"connection": self._name})
 
     def probe(self) -> str:
         """Count the orders."""
@@ -224,6 +206,16 @@ class Shift4ShopClient:
     def describe(self, model: type[Model]) -> Mapping[str, Any]:
         """Nothing: the shop publishes no schema."""
         return {}
+
+    def _changed(self, day: date, offset: int, limit: int) -> list[Any]:
+        return self._wire.rows(
+            "/Orders",
+            "reading changed orders",
+            offset=offset,
+            limit=limit,
+            query={"lastupdatestart": f"{day:%m/%d/%Y}"},
+            otherwise=name_of if limit == 1 else lambda _: None,
+        )
 
     def _orders(
         self,
@@ -269,7 +261,12 @@ class Shift4ShopClient:
         if meaning.disposition is Disposition.DEAD_LETTER:
             raise MalformedError({"field": "", "reason": f"the shop answered {answer.status} to its reading"})
         self._wire.need_done(answer, f"reading order {number}", where)
-        body = answer.json(where)
+        try:
+            body = answer.json(where)
+        except TryAgainError as error:
+            if name_of(answer) is None:
+                raise
+            raise MalformedError({"field": "", "reason": error.message}) from None
         if isinstance(body, list):
             return body[0] if body else None
         return body
@@ -304,34 +301,6 @@ class Shift4ShopClient:
             message=f"the shop answered {result.status} to the update of {', '.join(write.fields)}",
             hint=meaning.hint,
         )
-
-    def _webhooks(self) -> Iterator[Mapping[str, Any]]:
-        offset = 1
-        while True:
-            rows = self._wire.rows("/Webhooks", "reading webhooks", offset=offset, limit=500)
-            yield from (row for row in rows if isinstance(row, Mapping))
-            if len(rows) < 500:
-                return
-            offset += len(rows)
-
-    def _register(self, event: str, address: str) -> None:
-        hook = {
-            "Name": f"tagline {event}",
-            "Url": address,
-            "EventType": EVENT_TYPES[event],
-            "Enabled": True,
-            "Format": "JSON",
-        }
-        answer = self._wire.send("POST", "/Webhooks", body=[hook])
-        told = results_of(answer, [""])
-        status = told[0].status if told else answer.status
-        meaning = SHIFT4SHOP.judge(status)
-        if meaning.disposition is not Disposition.DONE:
-            raise to_error(
-                meaning,
-                f"the shop answered {status} to the registration of a webhook for {event}",
-                where={"connection": self._name, "event": event},
-            )
 
     def _need_order(self, model: type[Model]) -> None:
         if model is not Order:

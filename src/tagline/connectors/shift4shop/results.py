@@ -15,6 +15,8 @@ class Result:
     """What became of one item."""
 
     status: int
+    value: str = ""
+    """Id of what was written, where the shop tells it."""
 
 
 def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
@@ -40,8 +42,12 @@ def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
         row = by_id.get(item)
         if row is None and len(rows) == len(ids) and str(rows[place].get("Value", "")) not in ids:
             row = rows[place]
-        found.append(_untold(answer, len(ids)) if row is None else Result(_status(row, answer.status)))
+        found.append(_untold(answer, len(ids)) if row is None else _told(row, answer.status))
     return found
+
+
+def _told(row: Mapping[str, Any], overall: int) -> Result:
+    return Result(_status(row, overall), str(row.get("Value", "")))
 
 
 def _untold(answer: Answer, items: int) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ from tagline.connectors import json_values
 from tagline.connectors.dispositions import SHIFT4SHOP, to_error
 from tagline.connectors.http import Http
 from tagline.connectors.messages import Answer, Call, retry_after_s
-from tagline.errors import Disposition
+from tagline.errors import Disposition, TryAgainError
 
 
 class Wire:
@@ -46,7 +46,14 @@ class Wire:
         return self._http.send(Call(method, url, headers, json_values.dump(body).encode()))
 
     def rows(
-        self, path: str, doing: str, *, offset: int, limit: int, query: Mapping[str, object] | None = None
+        self,
+        path: str,
+        doing: str,
+        *,
+        offset: int,
+        limit: int,
+        query: Mapping[str, object] | None = None,
+        otherwise: Callable[[Answer], Any | None] = lambda _: None,
     ) -> list[Any]:
         """
         One page of a list; none where the list is empty or ends before it.
@@ -54,12 +61,18 @@ class Wire:
         Args:
             doing: What is done, for errors.
             offset: Position of the first row, from 1.
+            otherwise: What to make of an answer that is no JSON within bounds; None is an error.
         """
         answer = self.send("GET", path, {**(query or {}), "limit": limit, "offset": offset})
         if answer.status == 404 or _is_past_the_end(answer, offset):
             return []
         self.need_done(answer, doing)
-        rows = answer.json({"connection": self._name})
+        try:
+            rows = answer.json({"connection": self._name})
+        except TryAgainError:
+            rows = otherwise(answer)
+            if rows is None:
+                raise
         return rows if isinstance(rows, list) else [rows]
 
     def count_orders(self) -> int:
