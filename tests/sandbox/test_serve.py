@@ -3,12 +3,14 @@
 import http.server
 import json
 import queue
+import shlex
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from tagline.errors import UsageError
 from tagline.sandbox.faults import Fault
 from tagline.sandbox.sandbox import Sandbox
 from tagline.sandbox.serve import serve
+from tagline.sandbox.shoppers import awkward
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +168,8 @@ def test_control_pages_play_shopper_merchant_and_clerk(served, web, shop_api, cr
     assert log["calls"] > 0
 
 
-def test_a_taken_port_is_refused_by_name(tmp_path):
+def test_a_taken_port_is_refused_by_name_and_changes_nothing(tmp_path):
+    """A second sandbox that cannot start must not take the trust from the one that runs."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -176,12 +180,33 @@ def test_a_taken_port_is_refused_by_name(tmp_path):
         ):
             pass
     assert caught.value.code == "sandbox-port-taken"
+    assert "--port 0" in caught.value.hint
+    assert "environments/*.toml" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_none_is_refused_by_name(tmp_path):
+    with (
+        pytest.raises(UsageError, match="65536") as caught,
+        serve(Sandbox(SystemClock()), tmp_path / "ca.pem", 65536),
+    ):
+        pass
+    assert caught.value.code == "sandbox-port-taken"
+
+
+def test_a_second_sandbox_beside_it_leaves_the_first_one_trusted(served, web):
+    """Both write the certificate to the same file; a client of either trusts both."""
+    with serve(Sandbox(SystemClock()), Path(served.endpoints.ca_file)) as second:
+        assert control(second, web, "shop", page="orders") == []
+        context = ssl.create_default_context(cafile=served.endpoints.ca_file)
+        with httpx.Client(verify=context, trust_env=False) as newcomer:
+            assert control(served, newcomer, "crm", page="rows?table=pricelevel")
 
 
 def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
     code = (
         "import sys; from pathlib import Path; from tagline.sandbox.main import run;"
-        "sys.exit(run(Path(sys.argv[1]), True, ('dev',), None, 5))"
+        "sys.exit(run(Path(sys.argv[1]), True, ('dev',), None, 5, 3))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "ca.pem")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -193,3 +218,37 @@ def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
     dev = facts["environments"]["dev"]
     assert dev["crm"]["client_secret"].removeprefix("env:") in dev["secrets"]
     assert dev["shop"]["ca_file"] == str(tmp_path / "ca.pem")
+    assert dev["orders"] == 3 + len(awkward())
+
+
+def test_what_the_command_prints_for_people_places_more_orders(tmp_path):
+    command = [
+        "sandbox",
+        "--ca",
+        str(tmp_path / "a folder" / "ca.pem"),
+        "--port",
+        "0",
+        "--env",
+        "dev",
+        "--orders",
+        "2",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tagline", *command], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if "Ctrl-C" in line:
+                break
+        try:
+            (curl,) = (shlex.split(line) for line in printed if line.strip().startswith("curl"))
+            context = ssl.create_default_context(cafile=curl[curl.index("--cacert") + 1])
+            with httpx.Client(verify=context, trust_env=False) as client:
+                answer = client.post(curl[-1], content=curl[curl.index("-d") + 1])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    assert len(answer.json()["orders"]) == 5
+    assert any(line.endswith(f", {2 + len(awkward())} orders\n") for line in printed)

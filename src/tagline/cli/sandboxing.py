@@ -28,13 +28,21 @@ import click
     "--port", default=8710, show_default=True, help="First of consecutive ports; 0 lets the system choose."
 )
 @click.option("--seed", default=1, show_default=True, help="Decides ids, credentials and sample data.")
+@click.option(
+    "--orders",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Orders in every shop at the start, beside one of each awkward kind; 0 for an empty shop.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line: endpoints, credentials, seed.")
-def sandbox(ca_file: Path, environments: tuple[str, ...], port: int, seed: int, as_json: bool) -> int:
+def sandbox(
+    ca_file: Path, environments: tuple[str, ...], port: int, seed: int, orders: int, as_json: bool
+) -> int:
     """Serve a 3dcart store and a Dataverse organisation for each environment over TLS on loopback, until interrupted."""
     from tagline.sandbox.main import run
 
-    ca_file.parent.mkdir(parents=True, exist_ok=True)
-    return run(ca_file, as_json, environments, port or None, seed)
+    return run(ca_file, as_json, environments, port or None, seed, orders)
 
 
 @click.command()

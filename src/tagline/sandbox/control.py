@@ -7,24 +7,40 @@ served on loopback only.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from tagline.sandbox.catalogue import LIMITED, PRODUCTS
+from tagline.sandbox.control_given import Given, MisuseError, read
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences, render
 from tagline.sandbox.dataverse_schema import tables
 from tagline.sandbox.door import CONTROL, Door
 from tagline.sandbox.faults import Fault
 from tagline.sandbox.seed import add_product
-from tagline.sandbox.shop_fields import Record
+from tagline.sandbox.shop_fields import STATUSES, Record
 from tagline.sandbox.shop_lists import shop_json
 from tagline.sandbox.shop_webhooks import Webhooks
 from tagline.sandbox.values import Request, Response
-from tagline.sandbox.wire import decode, plain_json
+from tagline.sandbox.wire import plain_json
 
-Page = Callable[[Request, Mapping[str, Any]], Response]
+MOST_ORDERS = 10_000
+"""That one call may place; a typing error is not to fill the memory."""
+
+FAULTS_EXAMPLE = (
+    '{"next": ["throttled", null, "timeout-after"]} or {"seed": 1, "rate": 0.05, "kinds": ["throttled"]}'
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One control page: what it does, and a body that it takes."""
+
+    answer: Callable[[Request, Given], Response]
+    example: str = "{}"
 
 
 class ControlledShop(Protocol):
@@ -50,35 +66,41 @@ class ControlledOrganisation(Protocol):
 def control_shop(shop: ControlledShop, request: Request) -> Response:
     """Pages of a shop: place, awkward, remove-line, status, orders, webhooks, log, faults."""
 
-    def place(_request: Request, given: Mapping[str, Any]) -> Response:
-        return plain_json({"orders": shop.place_orders(int(given["count"]), int(given["seed"]))})
+    def place(_request: Request, given: Given) -> Response:
+        count = given.whole("count", among=range(1, MOST_ORDERS + 1))
+        return plain_json({"orders": shop.place_orders(count, given.whole("seed"))})
 
-    def awkward(_request: Request, _given: Mapping[str, Any]) -> Response:
+    def awkward(_request: Request, _given: Given) -> Response:
         return plain_json(shop.place_awkward())
 
-    def remove_line(_request: Request, given: Mapping[str, Any]) -> Response:
-        shop.remove_line(int(given["order"]), int(given["item"]))
+    def remove_line(_request: Request, given: Given) -> Response:
+        with shop.door.lock:
+            order = given.whole("order", among=shop.orders)
+            shop.remove_line(
+                order, given.whole("item", among=range(len(shop.orders[order]["OrderItemList"])))
+            )
         return plain_json({})
 
-    def status(_request: Request, given: Mapping[str, Any]) -> Response:
-        shop.change_status(int(given["order"]), int(given["status"]))
+    def status(_request: Request, given: Given) -> Response:
+        with shop.door.lock:
+            shop.change_status(given.whole("order", among=shop.orders), given.whole("status", among=STATUSES))
         return plain_json({})
 
-    def orders(_request: Request, _given: Mapping[str, Any]) -> Response:
+    def orders(_request: Request, _given: Given) -> Response:
         with shop.door.lock:
             return shop_json(list(shop.orders.values()))
 
-    def webhooks(_request: Request, _given: Mapping[str, Any]) -> Response:
+    def webhooks(_request: Request, _given: Given) -> Response:
         waiting, lost = len(shop.webhooks.waiting()), len(shop.webhooks.given_up)
         return plain_json({"waiting": waiting, "given_up": lost})
 
-    pages: dict[tuple[str, str], Page] = {
-        ("POST", "place"): place,
-        ("POST", "awkward"): awkward,
-        ("POST", "remove-line"): remove_line,
-        ("POST", "status"): status,
-        ("GET", "orders"): orders,
-        ("GET", "webhooks"): webhooks,
+    pages = {
+        ("POST", "place"): Page(place, '{"count": 5, "seed": 1}'),
+        ("POST", "awkward"): Page(awkward),
+        ("POST", "remove-line"): Page(remove_line, '{"order": 1001, "item": 0}'),
+        ("POST", "status"): Page(status, '{"order": 1001, "status": 4}'),
+        ("GET", "orders"): Page(orders),
+        ("GET", "webhooks"): Page(webhooks),
     }
     return _answer(shop.door, request, pages)
 
@@ -87,18 +109,32 @@ def control_organisation(organisation: ControlledOrganisation, request: Request)
     """Pages of an organisation: add-product, rows, log, faults."""
     records = organisation.records
 
-    def add(_request: Request, given: Mapping[str, Any]) -> Response:
-        product = next(p for p in (*PRODUCTS, LIMITED) if p.sku == given["sku"])
+    def add(_request: Request, given: Given) -> Response:
+        sku = given.text("sku")
+        product = next((p for p in (*PRODUCTS, LIMITED) if p.sku == sku), None)
+        if product is None:
+            raise given.misuse(f"the shop sells no {json.dumps(sku)}")
         with organisation.door.lock, records.rows.transaction():
+            if records.rows.by_key(tables()["product"], ("productnumber",), (sku,)) is not None:
+                raise given.misuse(
+                    f"the organisation has {sku} already; at first it lacks {LIMITED.sku} alone"
+                )
             return plain_json({"productid": add_product(records, product)})
 
-    def rows(request: Request, _given: Mapping[str, Any]) -> Response:
-        table, everything = tables()[request.query["table"]], parse_preferences("")
+    def rows(request: Request, _given: Given) -> Response:
+        name, everything = request.query.get("table", ""), parse_preferences("")
+        table = tables().get(name)
+        if table is None:
+            wrong = f"there is no table {name}" if name else "which table is missing"
+            raise MisuseError(f"{wrong}. Ask for ?table=salesorder; tables are {', '.join(tables())}")
         with organisation.door.lock:
             found = [render(records.rows, table, row, None, everything) for row in records.rows.all(table)]
         return plain_json([{k: v for k, v in row.items() if v is not None} for row in found])
 
-    pages: dict[tuple[str, str], Page] = {("POST", "add-product"): add, ("GET", "rows"): rows}
+    pages = {
+        ("POST", "add-product"): Page(add, f'{{"sku": "{LIMITED.sku}"}}'),
+        ("GET", "rows"): Page(rows),
+    }
     return _answer(organisation.door, request, pages)
 
 
@@ -107,19 +143,25 @@ def control_login(door: Door, request: Request) -> Response:
     return _answer(door, request, {})
 
 
-def _answer(door: Door, request: Request, pages: Mapping[tuple[str, str], Page]) -> Response:
+def _answer(door: Door, request: Request, own: Mapping[tuple[str, str], Page]) -> Response:
     name = request.path.removeprefix(CONTROL)
-    shared: dict[tuple[str, str], Page] = {
-        ("GET", "log"): lambda _request, _given: _log(door),
-        ("POST", "faults"): lambda _request, given: _faults(door, given),
+    pages = {
+        **own,
+        ("GET", "log"): Page(lambda _request, _given: _log(door)),
+        ("POST", "faults"): Page(lambda _request, given: _faults(door, given), FAULTS_EXAMPLE),
     }
-    page = {**shared, **pages}.get((request.method, name))
+    page = pages.get((request.method, name))
     if page is None:
-        return plain_json({"error": f"no control page {request.method} {name}"}, 404)
+        known = ", ".join(f"{method} {page}" for method, page in pages)
+        return _said(f"no control page {request.method} {name} on this site; it has {known}", 404)
     try:
-        return page(request, decode(request.body) if request.body else {})
-    except (LookupError, ValueError, TypeError, StopIteration) as error:
-        return plain_json({"error": f"{type(error).__name__}: {error}"}, 400)
+        return page.answer(request, read(request.body, page.example))
+    except MisuseError as misuse:
+        return _said(str(misuse), 400)
+
+
+def _said(sentence: str, status: int) -> Response:
+    return plain_json({"error": sentence}, status)
 
 
 def _log(door: Door) -> Response:
@@ -132,12 +174,16 @@ def _log(door: Door) -> Response:
     return plain_json({"calls": sum(counted.values()), "entries": entries})
 
 
-def _faults(door: Door, given: Mapping[str, Any]) -> Response:
+def _faults(door: Door, given: Given) -> Response:
     """`{"next": [fault or null, …]}` or `{"seed": …, "rate": …, "kinds": […]}`; rate 0 ends it."""
+    if not {"next", "rate"} & set(given.fields):
+        raise given.misuse("next or rate is missing")
+    planned = given.faults("next")
+    kinds = [kind for kind in given.faults("kinds") if kind is not None] or list(Fault)
+    seed = given.whole("seed") if "seed" in given.fields else 0
+    rate = given.share("rate") if "rate" in given.fields else None
     with door.lock:
-        names: Sequence[str | None] = given.get("next", ())
-        door.faults.next_calls(*(None if name is None else Fault(name) for name in names))
-        if "rate" in given:
-            kinds = [Fault(kind) for kind in given.get("kinds", tuple(Fault))]
-            door.faults.seeded(int(given.get("seed", 0)), float(given["rate"]), kinds)
+        door.faults.next_calls(*planned)
+        if rate is not None:
+            door.faults.seeded(seed, rate, kinds)
     return plain_json({})

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,23 +119,24 @@ def serve(sandbox: Sandbox, ca_file: Path, base_port: int | None = None) -> Iter
     Serve every site until the block ends, and deliver the shops' webhooks.
 
     Args:
-        ca_file: Where the certificate to trust is written.
+        ca_file: Where the certificate to trust is written; the authority that stands beside it already is used on.
         base_port: First of consecutive ports: login, then shop and organisation of each environment; None lets the
             system choose.
 
     Raises:
         UsageError: A port is taken (code `sandbox-port-taken`).
     """
-    authority = Authority()
-    authority.write(ca_file)
-    count = 1 + 2 * len(sandbox.environments)
-    sockets = _bind(count, base_port)
-    endpoints = _endpoints(sandbox, [s.getsockname()[1] for s in sockets], ca_file)
-    sandbox.login.resources.update(endpoints.organisations.values())
-    deliverers = [Deliverer(shop, sandbox.clock, ca_file) for shop in sandbox.shops.values()]
-    with tempfile.TemporaryDirectory(prefix="tagline-sandbox-") as folder:
-        pem = Path(folder) / "server.pem"
+    with ExitStack() as stack:
+        # Ports first: a sandbox that cannot have them changes nothing for the one that has.
+        sockets = _bind(1 + 2 * len(sandbox.environments), base_port)
+        for bound in sockets:
+            stack.callback(bound.close)
+        authority = Authority(ca_file)
+        endpoints = _endpoints(sandbox, [s.getsockname()[1] for s in sockets], ca_file)
+        sandbox.login.resources.update(endpoints.organisations.values())
+        pem = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagline-sandbox-"))) / "server.pem"
         authority.issue(pem)
+        deliverers = [Deliverer(shop, sandbox.clock, ca_file) for shop in sandbox.shops.values()]
         servers = [_server(site, pem) for site in sandbox.sites(endpoints).values()]
         thread = threading.Thread(target=_run, args=(servers, sockets), name="sandbox sites", daemon=True)
         thread.start()
@@ -162,13 +163,14 @@ def _bind(count: int, base_port: int | None) -> list[socket.socket]:
         port = 0 if base_port is None else base_port + index
         try:
             bound.bind((HOST, port))
-        except OSError as error:
+            bound.listen()  # two that are bound and do not listen yet may share a port
+        except (OSError, OverflowError) as error:
             for each in sockets:
                 each.close()
             raise UsageError(
-                f"port {port} of {HOST} cannot be used: {error.strerror}",
+                f"port {port} of {HOST} cannot be used: {getattr(error, 'strerror', error)}",
                 code="sandbox-port-taken",
-                hint="choose another base port, or none to let the system choose",
+                hint="end what uses it, or let the system choose with `--port 0`; environments/*.toml must then name the printed ports",
             ) from error
     return sockets
 
