@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any, Final
 
 from tagline.cli.output import out, table
@@ -36,20 +37,24 @@ def run(source: Path, *, keep: bool, orders: int) -> int:
     """Tell the story; returns the exit code. The folder is left behind when asked, or when the story breaks off."""
     folder = Path(tempfile.mkdtemp(prefix="tagline-demo-"))
     story = _Story()
-    finished = False
+    kept = True
     try:
         with scratch(source, folder, Sandbox(SystemClock(), 1, ENVIRONMENTS, rate_limits=True)) as made:
             _tell(story, made, orders)
-        finished = True
+        kept = keep
+        out("\n" + table(story.rows, ("step", "what happened", "seconds")))
+        out(f"\n{story.total:.0f} seconds in all; nothing of your checkout was touched.")
     finally:
-        if any(folder.iterdir()) and (keep or not finished):
+        if kept and any(folder.iterdir()):
             out(
-                f"\nThe scratch copy stays in {folder} (work/ is the repository, agent-*.log what the agents said)."
+                f"\nThe scratch copy stays in {folder}; its shops are gone, its repository and state are not. For example:"
+            )
+            out(f"    cd {folder}/work && . ../env.sh")
+            out(
+                "    git log origin/env/prod; git diff origin/env/qa origin/env/prod; tagline dead-letters list --env dev --all"
             )
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    out("\n" + table(story.rows, ("step", "what happened", "seconds")))
-    out(f"\n{story.total:.0f} seconds in all; nothing of your checkout was touched.")
     return 0
 
 
@@ -83,13 +88,13 @@ def _tell(story: _Story, made: Scratch, count: int) -> None:
             f"{len(ENVIRONMENTS)} shops and {len(ENVIRONMENTS)} Dataverse organisations answer over TLS on loopback"
         )
     with story.step(f"tagline check {NAME}") as say:
-        _show(made.tagline("check", NAME).stdout)
+        _show(_type(made, "check", NAME).stdout)
         say("the gate passed, evidence is on branch evidence")
     with story.step(f"tagline release {NAME}") as say:
-        say(made.tagline("release", NAME).stdout.strip())
+        say(_type(made, "release", NAME).stdout.strip())
     with story.step(f"tagline deploy {NAME}/v1.0.0 --env dev, and shoppers order") as say:
         made.start_agent("dev")
-        made.tagline("deploy", f"{NAME}/v1.0.0", "--env", "dev")
+        _type(made, "deploy", f"{NAME}/v1.0.0", "--env", "dev")
         awkward = _place(made, "dev", count)
         _settle(made, "dev", refused=len(REFUSED))
         made.sandbox.shops["dev"].remove_line(awkward["line_removed_later"], 1)
@@ -102,37 +107,45 @@ def _tell(story: _Story, made: Scratch, count: int) -> None:
     for source, target in (("dev", "qa"), ("qa", "prod")):
         with story.step(f"tagline promote {NAME} --from {source} --to {target}") as say:
             made.start_agent(target)
-            made.tagline("promote", NAME, "--from", source, "--to", target)
+            _type(made, "promote", NAME, "--from", source, "--to", target)
             made.sandbox.shops[target].place_orders(10, seed=7)
             _settle(made, target)
             say(_facts(made, target))
     with story.step("A v1.1.0 changes two rules: the gate notices") as say:
         _write_next_version(made.work)
-        refused = made.tagline("check", NAME, "--only", "cassettes", expect=1)
+        refused = _type(made, "check", NAME, "--only", "cassettes", expect=1)
+        out("    refused, as it should be:")
         _show(next(line for line in refused.stdout.splitlines() if "nearest differs" in line).strip())
-        made.tagline("record", NAME, "--env", "dev", "--sandbox")
+        _type(made, "record", NAME, "--env", "dev", "--sandbox")
         _accept_next_version(made.work)
         made.commit("order_to_cash: name the web order, leave the phone number out")
-        made.tagline("check", NAME)
+        _type(made, "check", NAME)
         say("the cassette no longer agreed; it was recorded again, the test adapted, and the gate passed")
     with story.step("v1.1.0 goes to prod") as say:
-        made.tagline("release", NAME)
-        made.tagline("deploy", f"{NAME}/v1.1.0", "--env", "dev")
-        made.tagline("promote", NAME, "--from", "dev", "--to", "qa")
-        _show(made.tagline("plan", f"{NAME}/v1.1.0", "--env", "prod").stdout)
-        made.tagline("promote", NAME, "--from", "qa", "--to", "prod")
+        _type(made, "release", NAME)
+        _type(made, "deploy", f"{NAME}/v1.1.0", "--env", "dev")
+        _type(made, "promote", NAME, "--from", "dev", "--to", "qa")
+        _show(_type(made, "plan", f"{NAME}/v1.1.0", "--env", "prod").stdout)
+        _type(made, "promote", NAME, "--from", "qa", "--to", "prod")
         made.sandbox.shops["prod"].place_orders(5, seed=8)
         _settle(made, "prod")
         say(f"{_named(made, 'Web order')} orders have the new name")
     with story.step(f"tagline rollback {NAME} --env prod") as say:
         made.sandbox.shops["prod"].place_orders(5, seed=9)
-        made.tagline("rollback", NAME, "--env", "prod", "--reason", "sales wants the old name")
+        _type(made, "rollback", NAME, "--env", "prod", "--reason", "sales wants the old name")
         made.sandbox.shops["prod"].place_orders(5, seed=10)
         _settle(made, "prod")
-        refused = made.tagline("deploy", f"{NAME}/v1.1.0", "--env", "prod", expect=3)
+        refused = _type(made, "deploy", f"{NAME}/v1.1.0", "--env", "prod", expect=3)
+        out("    refused, as it should be:")
         _show(refused.stderr)
-        _show(made.tagline("status").stdout)
+        _show(_type(made, "status").stdout)
         say(f"v1.0.0 runs again; {_facts(made, 'prod')}; v1.1.0 is held")
+
+
+def _type(made: Scratch, *args: str, expect: int = 0) -> CompletedProcess[str]:
+    """Run a command as a user types it, and say which."""
+    out(f"    $ tagline {' '.join(args)}")
+    return made.tagline(*args, expect=expect)
 
 
 def _show(text: str) -> None:
@@ -298,13 +311,13 @@ def _redriven(made: Scratch, order_id: int) -> str:
     letters: Sequence[dict[str, Any]] = json.loads(
         made.tagline("dead-letters", "list", "--env", "dev", "--json").stdout
     )
-    _show(made.tagline("dead-letters", "list", "--env", "dev").stdout)
+    _show(_type(made, "dead-letters", "list", "--env", "dev").stdout)
     letter = next(x for x in letters if x["key"] == str(order_id))
-    _show(made.tagline("dead-letters", "show", str(letter["id"]), "--env", "dev").stdout)
+    _show(_type(made, "dead-letters", "show", str(letter["id"]), "--env", "dev").stdout)
     organisation = made.sandbox.organisations["dev"]
     with organisation.door.lock:
         add_product(organisation.records, LIMITED)
-    made.tagline("dead-letters", "redrive", str(letter["id"]), "--env", "dev")
+    _type(made, "dead-letters", "redrive", str(letter["id"]), "--env", "dev")
     _settle(made, "dev", refused=len(REFUSED) - 1)
     return f"order {order_id}: {letter['cause']}; the product was created, the letter redriven, the order stands in Dataverse"
 

@@ -40,8 +40,12 @@ def run(environment: str, name: str) -> None:
     config = environments.render(repo, environment).config.agent
     signed = name or socket.gethostname()
     clock = SystemClock()
+
+    def log(line: str) -> None:
+        say(f"{clock.now():%H:%M:%S}Z {line}")
+
     decisions = GitDecisions(repo, environment, by=f"{signed} <agent@{environment}>", clock=clock)
-    agent = Agent(environment, config, decisions, state=Path(config.state), clock=clock, name=signed, log=say)
+    agent = Agent(environment, config, decisions, state=Path(config.state), clock=clock, name=signed, log=log)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())

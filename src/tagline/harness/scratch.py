@@ -164,6 +164,8 @@ def scratch(source: Path, folder: Path, sandbox: Sandbox) -> Iterator[Scratch]:
             for k, v in served.connection_configs(name)["secrets"].items()
         }
         made = Scratch(folder, served, {**os.environ, **secrets, "PYTHONDONTWRITEBYTECODE": "1"})
+        exports = "".join(f"export {name}={value}\n" for name, value in secrets.items())
+        (folder / "env.sh").write_text(exports)
         stack.callback(made.stop_agents)
         _populate(source, made)
         yield made
