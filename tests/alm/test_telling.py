@@ -95,3 +95,9 @@ def test_what_was_decided_can_be_looked_at_without_main(world: World, command: s
 @pytest.mark.parametrize("command", ["status", "history"])
 def test_an_environment_without_decisions_is_no_error(world: World, command: str) -> None:
     assert _tagline(world, command, "--env", "qa").code == 0
+
+
+def test_a_release_says_what_is_next_by_what_was_shown_about_it(world: World) -> None:
+    assert _tagline(world, "release", "orders").err.endswith("next: tagline deploy orders/v1.0.0 --env dev\n")
+    world.release("1.1.0")
+    assert _tagline(world, "release", "orders").err.endswith("next: tagline check orders\n")

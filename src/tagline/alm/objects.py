@@ -137,5 +137,5 @@ def remote_trouble(told: str) -> NotAuthorisedError | TryAgainError:
         f"the remote {ORIGIN} cannot be used now: {first_line(told)}",
         code="remote-unreachable",
         where={"remote": ORIGIN},
-        hint="try again when git fetch origin works; nothing was changed",
+        hint="try again when git fetch origin and git push origin work; nothing was changed",
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from tagline.alm import deciding, planning, releases, reports
+from tagline.alm import deciding, evidence, planning, releases, reports
 from tagline.alm.closure import short
 from tagline.alm.git import Repository
 from tagline.cli.output import out, out_json, say, table
 from tagline.clock import SystemClock
-from tagline.domain.lifecycle import DecisionKind, Plan
+from tagline.domain.lifecycle import DecisionKind, Plan, Verdict
 from tagline.errors import RefusedError
 
 CLOCK = SystemClock()
@@ -42,7 +42,9 @@ def release(integration: str, as_json: bool) -> None:
         out_json(made)
     else:
         out(f"released {made.tag}: closure {short(made.closure)}, commit {made.commit[:10]}")
-        say(f"next: tagline deploy {made.tag} --env dev")
+        proof = evidence.latest(repo, made.closure, "check")
+        passed = proof is not None and proof.verdict is Verdict.PASSED
+        say(f"next: tagline {f'deploy {made.tag} --env dev' if passed else f'check {integration}'}")
 
 
 @click.command()

@@ -133,7 +133,7 @@ def show_letter(number: int, environment: str, as_json: bool) -> None:
     for detail in letter.details:
         out("  " + " · ".join(f"{k}: {v}" for k, v in detail.items() if v))
     out(
-        f"release {letter.version}, deployment {letter.deployment}, {letter.attempts} tries since {letter.first_at:%Y-%m-%d %H:%M}Z"
+        f"release {letter.version}, deployment {letter.deployment}, tried {letter.attempts} times since {letter.first_at:%Y-%m-%d %H:%M}Z"
     )
     if letter.hint:
         out(f"next: {letter.hint}")

@@ -18,7 +18,7 @@ def resolve_secret(reference: str) -> str:
     kind, _, place = reference.partition(":")
     if kind == "env":
         found = os.environ.get(place, "")
-        hint = f"set the environment variable {place}"
+        hint = f"set the environment variable {place}; for the local sandbox, tagline sandbox prints the export lines"
     elif kind == "file":
         try:
             found = Path(place).read_text(encoding="utf-8")
