@@ -13,6 +13,7 @@ from tagline.domain.exchange import Connector
 
 if TYPE_CHECKING:
     from tagline.connectors.http import Transport
+    from tagline.connectors.messages import Limits
 
 __all__ = ["connect", "resolve_secret"]
 
@@ -26,6 +27,7 @@ def connect(
     transport: Transport | None = None,
     read_only: bool = False,
     new_id: Callable[[], str] = lambda: str(uuid4()),
+    limits: Limits | None = None,
 ) -> Connector:
     """
     A client for one connection; close it when done.
@@ -36,6 +38,7 @@ def connect(
         transport: Sends in place of the network: the sandbox in process, or a cassette.
         read_only: Refuse below everything whatever is not a read.
         new_id: Makes the boundaries of batches.
+        limits: What one answer may cost; None gives a remote as long as it may take.
 
     Raises:
         UsageError: A secret is missing, an address is not https, or a zone or certificate file is unknown.
@@ -45,10 +48,23 @@ def connect(
         from tagline.connectors.shift4shop.client import Shift4ShopClient
 
         return Shift4ShopClient(
-            name, config, clock=clock, secrets=secrets, transport=transport, read_only=read_only
+            name,
+            config,
+            clock=clock,
+            secrets=secrets,
+            transport=transport,
+            read_only=read_only,
+            limits=limits,
         )
     from tagline.connectors.dataverse.client import DataverseClient
 
     return DataverseClient(
-        name, config, clock=clock, secrets=secrets, new_id=new_id, transport=transport, read_only=read_only
+        name,
+        config,
+        clock=clock,
+        secrets=secrets,
+        new_id=new_id,
+        transport=transport,
+        read_only=read_only,
+        limits=limits,
     )

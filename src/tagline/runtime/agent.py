@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 
 from tagline.clock import Clock
 from tagline.connectors import connect
+from tagline.connectors.messages import Limits
 from tagline.connectors.secrets import resolve_secret
 from tagline.domain.environment import AgentSection, Connection
 from tagline.domain.exchange import Connector
@@ -367,7 +368,8 @@ class Agent:
             self._bell.set()
 
     def _connect_really(self, name: str, config: Connection) -> Connector:
-        return connect(name, config, clock=self._clock)
+        # The agent only asks whether a remote is there; one that hangs must not keep it from a dead worker for minutes.
+        return connect(name, config, clock=self._clock, limits=Limits(read_s=10.0, attempts=2))
 
     @property
     def _now(self) -> _Open:

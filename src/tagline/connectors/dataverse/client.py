@@ -23,7 +23,7 @@ from tagline.connectors.dataverse.writes import ROOT, error_of, outcome_of, part
 from tagline.connectors.dispositions import DATAVERSE, to_error
 from tagline.connectors.governor import Governor, Pace, SlidingWindow
 from tagline.connectors.http import Http, Policy, Transport
-from tagline.connectors.messages import Answer, Call, is_plain_read, retry_after_s
+from tagline.connectors.messages import Answer, Call, Limits, is_plain_read, retry_after_s
 from tagline.domain.environment import DataverseConnection
 from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
 from tagline.domain.model import Model
@@ -57,6 +57,7 @@ class DataverseClient:
         new_id: Callable[[], str],
         transport: Transport | None = None,
         read_only: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self._name = name
         self._url = config.url.rstrip("/")
@@ -69,6 +70,7 @@ class DataverseClient:
             is_read=lambda call: _is_read(call, config.authority),
             read_only=read_only,
             ca_file=config.ca_file,
+            limits=limits or Limits(),
         )
         self._http = Http(policy, clock, transport)
         self._sign_in = SignIn(

@@ -13,6 +13,7 @@ from tagline.connectors import json_values
 from tagline.connectors.dispositions import SHIFT4SHOP
 from tagline.connectors.governor import Governor, LeakyBucket, Pace
 from tagline.connectors.http import Http, Policy, Transport
+from tagline.connectors.messages import Limits
 from tagline.connectors.shift4shop.listing import OWN_TROUBLE, find_listed, find_newest
 from tagline.connectors.shift4shop.models import Order
 from tagline.connectors.shift4shop.parse import MalformedError, order_id, to_order
@@ -48,6 +49,7 @@ class Shift4ShopClient:
         secrets: Callable[[str], str],
         transport: Transport | None = None,
         read_only: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self._name = name
         self._config = config
@@ -61,7 +63,9 @@ class Shift4ShopClient:
         }
         bucket = LeakyBucket(BUCKET - config.reserve, LEAK_PER_S)
         governor = Governor(clock, Pace(bucket), max_in_flight=8)
-        policy = Policy((config.url,), governor, read_only=read_only, ca_file=config.ca_file)
+        policy = Policy(
+            (config.url,), governor, read_only=read_only, ca_file=config.ca_file, limits=limits or Limits()
+        )
         self._wire = Wire(name, config.url, keys, Http(policy, clock, transport), clock)
 
     def close(self) -> None:
