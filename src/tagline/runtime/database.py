@@ -2,11 +2,14 @@
 The state database as a file: opened once a process, brought up to date, written by one connection at a time.
 
 Several processes share it (agent, worker, command line): WAL lets them read while one writes, and
-IMMEDIATE transactions make a writer wait at its beginning instead of failing at its end.
+IMMEDIATE transactions make a writer wait at its beginning instead of failing at its end. Opening and closing
+take turns by a lock file of ours: SQLite does not wait, but fails, when one process switches a file to WAL or
+cleans it up after its last reader while another one opens it (sqlite.org/wal.html, section 6).
 """
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,16 +46,16 @@ class Database:
         path.touch(mode=0o600)
         engine = _engine(path)
         try:
-            with _translated(path):
+            with _turn(path), _translated(path):
                 with engine.connect().execution_options(tagline_writes=True) as conn, conn.begin():
-                    _migrate(conn, path)  # under the write lock, so that openers take turns
+                    _migrate(conn, path)
                 return cls(path, engine)
         except BaseException:
             engine.dispose()
             raise
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, _turn(self.path):
             self._writer.close()
             self._engine.dispose()
 
@@ -67,6 +70,13 @@ class Database:
         """A consistent view; never waits for a writer."""
         with _translated(self.path), self._engine.connect() as conn, conn.begin():
             yield conn
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    with path.with_name(f"{path.name}.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _engine(path: Path) -> sa.Engine:
