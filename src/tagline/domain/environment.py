@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SecretRef = Annotated[str, Field(pattern=r"^(env|file):.+$")]
 """Where a secret stands, never the secret: `env:NAME` or `file:path`."""
@@ -16,7 +17,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Shift4ShopConnection(Section):
+class Budgeted(Section):
+    """A connection whose remote grants a budget of requests."""
+
+    back_fill_share: float = Field(default=0.8, gt=0, le=1)
+    """Of each limit that a back-fill may fill; the rest is there at once for live work."""
+
+
+class Shift4ShopConnection(Budgeted):
     """One 3dcart / Shift4Shop store."""
 
     system: Literal["shift4shop"]
@@ -24,8 +32,12 @@ class Shift4ShopConnection(Section):
     """Root of the REST API, version included, no trailing slash."""
     store_url: str
     """The store's secure URL, sent as `SecureUrl`; picks the store."""
-    private_key: SecretRef
-    token: SecretRef
+    private_key: SecretRef | None = None
+    """Of the app; with `token` it signs every call."""
+    token: SecretRef | None = None
+    """Of the app's installation in this store."""
+    access_token: SecretRef | None = None
+    """An OAuth bearer token in place of the two."""
     time_zone: str
     """IANA name of StoreSettings' zone; every time of the shop is local to it."""
     currency: str = Field(pattern=r"^[A-Z]{3}$")
@@ -37,21 +49,74 @@ class Shift4ShopConnection(Section):
     reserve: int = Field(default=10, ge=0, le=45)
     """Requests of the bucket of 50 left to other apps."""
 
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        trio = self.private_key is not None and self.token is not None
+        if trio == (self.access_token is not None) or (self.private_key is None) != (self.token is None):
+            raise ValueError("give private_key and token, or access_token alone")
+        return self
 
-class DataverseConnection(Section):
-    """One Dataverse organisation."""
 
-    system: Literal["dataverse"]
-    url: str
-    """`https://{org}.crm4.dynamics.com`, no trailing slash."""
-    tenant: str
+class Identity(Section):
+    """An application of Microsoft Entra and how it proves itself: by exactly one of secret, certificate and assertion."""
+
     client_id: str
-    client_secret: SecretRef
+    client_secret: SecretRef | None = None
+    certificate: SecretRef | None = None
+    """PEM text with the private key and the certificate."""
+    assertion: SecretRef | None = None
+    """A token of another identity provider that the application trusts (workload identity); read anew at each sign-in."""
+    expires: date | None = None
+    """Last day of the client secret, as Entra shows it; `tagline doctor` warns before. A certificate says it itself."""
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        given = [n for n in ("client_secret", "certificate", "assertion") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "give exactly one of client_secret, certificate and assertion"
+                + (f", not {' and '.join(given)}" if given else "")
+            )
+        return self
+
+
+class EntraConnection(Identity, Budgeted):
+    """What Dataverse and Finance have in common: a tenant, the application that runs, and perhaps one that sets up."""
+
+    url: str
+    tenant: str
     authority: str = "https://login.microsoftonline.com"
     ca_file: str = ""
+    deploy: Identity | None = None
+    """Signs in for `tagline solution import` alone; may change tables and roles, which the running application may not."""
 
 
-Connection = Annotated[Shift4ShopConnection | DataverseConnection, Field(discriminator="system")]
+class DataverseConnection(EntraConnection):
+    """One Dataverse organisation; `url` is `https://{org}.crm4.dynamics.com`, no trailing slash."""
+
+    system: Literal["dataverse"]
+    daily_requests: int = Field(default=500_000, gt=0)
+    """
+    Requests in 24 hours that the tenant's application users are entitled to, as the Power Platform admin center shows
+    them. Nothing is refused beyond it at once: it is shown, and back-fills stop at their share of it.
+    """
+    webhook_token: SecretRef | None = None
+    """Unguessable last segment of its webhooks' URLs; needed where a flow is triggered by its events."""
+
+
+class FinanceConnection(EntraConnection):
+    """One legal entity of Finance & Supply Chain; `url` is `https://{env}.operations.dynamics.com`, no trailing slash."""
+
+    system: Literal["finance"]
+    company: str = Field(pattern=r"^[A-Za-z0-9]{1,4}$")
+    """The legal entity (`dataAreaId`) that is read and written."""
+    webhook_token: SecretRef | None = None
+    """Unguessable last segment of its business events' URLs; needed where a flow is triggered by its events."""
+
+
+Connection = Annotated[
+    Shift4ShopConnection | DataverseConnection | FinanceConnection, Field(discriminator="system")
+]
 
 
 class AgentSection(Section):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from tagline.domain.checkup import Check, Needs
 from tagline.domain.model import Model
+from tagline.domain.schema import Schema
 from tagline.errors import Disposition
 
 Key = tuple[tuple[str, Any], ...]
@@ -64,6 +66,8 @@ class Outcome:
     """For people; names columns and keys, never values of a record."""
     hint: str = ""
     retry_after_s: float | None = None
+    result_id: str | None = None
+    """Of the row that an action made, where it makes one."""
 
 
 ROW_CHANGED = "row-changed"
@@ -82,6 +86,8 @@ class Change:
     version: str = ""
     """Changes when the record does, where the remote tells; else empty."""
     at: datetime | None = None
+    is_gone: bool = False
+    """The remote tells that the record was deleted, or can no longer be seen."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +162,20 @@ class Connector(Protocol):
         """Register a webhook per event at `url` unless it is registered already; returns what was added, for people."""
         ...
 
+    def unsubscribe(self, url: str) -> Sequence[str]:
+        """Remove the webhooks that `subscribe` registered beneath `url`; returns what was removed, for people."""
+        ...
+
     def probe(self) -> str:
         """One cheap read that proves address, credentials and rights; returns a sentence for people."""
         ...
 
-    def describe(self, model: type[Model]) -> Mapping[str, Any]:
-        """The remote's own schema of the model, for drift; empty where it publishes none."""
+    def describe(self, model: type[Model]) -> Schema:
+        """The table as the remote itself describes it, for drift; by samples where it publishes no schema."""
+        ...
+
+    def check_up(self, needs: Needs) -> Iterator[Check]:
+        """Whether the remote is ready for what is needed of it, for `tagline doctor`; reads only."""
         ...
 
     def close(self) -> None:

@@ -63,6 +63,8 @@ class Column:
     """Removed before anything is stored: card data, tokens, password hashes."""
     personal: bool
     """Describes a person; pseudonymised in recordings."""
+    local: bool
+    """Filled by the connector: the remote has no such field."""
 
 
 def column(
@@ -76,6 +78,7 @@ def column(
     unit: str = "",
     secret: bool = False,
     personal: bool = False,
+    local: bool = False,
     doc: str = "",
     default: Any = None,
 ) -> Any:
@@ -95,6 +98,7 @@ def column(
                 "unit": unit,
                 "secret": secret,
                 "personal": personal,
+                "local": local,
             }
         },
     )
@@ -141,6 +145,7 @@ def columns(model: type[Model]) -> dict[str, Column]:
             unit=str(facts.get("unit", "")),
             secret=bool(facts.get("secret", False)),
             personal=bool(facts.get("personal", False)),
+            local=bool(facts.get("local", False)),
         )
     return found
 

@@ -1,0 +1,47 @@
+"""Whether an environment's systems are ready for an integration: what is needed, and what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tagline.domain.model import Model
+
+
+class State(StrEnum):
+    """What a check found."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    """It works now; look at it."""
+    FAILED = "failed"
+    """Records would not be written."""
+    UNKNOWN = "unknown"
+    """It could not be told, or not without writing."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    subject: str
+    """For example `crm sign-in`."""
+    state: State
+    found: str
+    """For people; never a secret, never a value of a record."""
+    fix: str = ""
+    """The next action, unless it is good."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the flows of an integration need of one system."""
+
+    tables: tuple[type[Model], ...] = ()
+    privileges: tuple[str, ...] = ()
+    """Of Dataverse, by name."""
+    solution: tuple[str, str] | None = None
+    """Of Dataverse: unique name and least version."""
+    webhooks: str = ""
+    """Address beneath which the system's webhooks must be registered; empty when no flow is started by one."""
+    events: tuple[str, ...] = ()
