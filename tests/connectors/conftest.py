@@ -86,7 +86,9 @@ def sign_in() -> Handler:
 def make_dataverse(clock: VirtualClock, sign_in: Handler) -> Iterator[Callable[..., Any]]:
     made: list[Any] = []
 
-    def make(handler: Handler, *, read_only: bool = False, login: Handler | None = None) -> Any:
+    def make(
+        handler: Handler, *, read_only: bool = False, login: Handler | None = None, **changes: Any
+    ) -> Any:
         def answer(request: httpx.Request) -> httpx.Response:
             return (login or sign_in)(request) if request.url.host == "login.test" else handler(request)
 
@@ -97,7 +99,7 @@ def make_dataverse(clock: VirtualClock, sign_in: Handler) -> Iterator[Callable[.
             client_id="client",
             client_secret="env:SECRET",
             authority="https://login.test",
-        )
+        ).model_copy(update=changes)
         client = connect(
             "crm",
             config,

@@ -26,7 +26,7 @@ BELOW["__main__"] = {"cli"}
 
 DOORS = {
     "git": ("alm/git.py",),
-    "msal": ("connectors/dataverse/auth.py",),
+    "msal": ("connectors/entra.py",),
     "dbos": ("runtime/engine_dbos.py",),
     "sqlalchemy": ("runtime/",),
     "alembic": ("runtime/",),

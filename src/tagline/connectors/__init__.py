@@ -8,10 +8,12 @@ from uuid import uuid4
 
 from tagline.clock import Clock
 from tagline.connectors.secrets import resolve_secret
-from tagline.domain.environment import Connection, Shift4ShopConnection
+from tagline.domain.environment import Connection, FinanceConnection, Shift4ShopConnection
 from tagline.domain.exchange import Connector
 
 if TYPE_CHECKING:
+    from tagline.connectors.entra import Tokens
+    from tagline.connectors.governor import Governor
     from tagline.connectors.http import Transport
     from tagline.connectors.messages import Limits
 
@@ -28,6 +30,8 @@ def connect(
     read_only: bool = False,
     new_id: Callable[[], str] = lambda: str(uuid4()),
     limits: Limits | None = None,
+    governor: Governor | None = None,
+    tokens: Tokens | None = None,
 ) -> Connector:
     """
     A client for one connection; close it when done.
@@ -39,11 +43,16 @@ def connect(
         read_only: Refuse below everything whatever is not a read.
         new_id: Makes the boundaries of batches.
         limits: What one answer may cost; None gives a remote as long as it may take.
+        tokens: Where the process keeps its access tokens; None keeps them for this client alone.
+        governor: Paces the requests, shared with other clients of the same remote; None makes one for this client alone.
 
     Raises:
         UsageError: A secret is missing, an address is not https, or a zone or certificate file is unknown.
     """
     # Imported here, since a mapping imports models from these packages and needs neither msal nor httpx for it.
+    from tagline.connectors.budgets import governor_for
+
+    governor = governor or governor_for(config, clock)
     if isinstance(config, Shift4ShopConnection):
         from tagline.connectors.shift4shop.client import Shift4ShopClient
 
@@ -55,6 +64,22 @@ def connect(
             transport=transport,
             read_only=read_only,
             limits=limits,
+            governor=governor,
+        )
+    if isinstance(config, FinanceConnection):
+        from tagline.connectors.finance.client import FinanceClient
+
+        return FinanceClient(
+            name,
+            config,
+            clock=clock,
+            secrets=secrets,
+            new_id=new_id,
+            transport=transport,
+            read_only=read_only,
+            limits=limits,
+            governor=governor,
+            tokens=tokens,
         )
     from tagline.connectors.dataverse.client import DataverseClient
 
@@ -67,4 +92,6 @@ def connect(
         transport=transport,
         read_only=read_only,
         limits=limits,
+        governor=governor,
+        tokens=tokens,
     )

@@ -1,19 +1,31 @@
-"""Signing in to Dataverse: one msal application per connection, speaking through the connection's own client."""
+"""
+Signing in with Microsoft Entra, for Dataverse and for Finance: by secret, certificate or another provider's assertion.
+
+msal does it, speaking through the connection's own client. A process has one token for each audience, whichever of its
+clients asks.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msal
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msal.exceptions import MsalError
 
 from tagline.connectors import json_values
 from tagline.connectors.http import Http
 from tagline.connectors.messages import Call
-from tagline.errors import Disposition, NotAuthorisedError, TryAgainError
+from tagline.domain.environment import EntraConnection, Identity
+from tagline.errors import Disposition, NotAuthorisedError, TryAgainError, UsageError
+
+PROOFS: Final = ("client_secret", "certificate", "assertion")
+"""Fields of an identity, of which one is given."""
 
 HINTS: Final[Mapping[int, str]] = {
     7000215: "the secret is wrong: put the secret's value, not its id, where the reference points",
@@ -26,23 +38,62 @@ HINTS: Final[Mapping[int, str]] = {
 """By AADSTS number. Source: reference/dataverse-api.md section 2.4."""
 
 
+@dataclass
+class Audience:
+    """The token of one application for one resource, shared by all who ask for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever signs in, so that the others find the token instead of asking, too."""
+    cache: msal.TokenCache = field(default_factory=msal.TokenCache)
+    latest: str = ""
+    """The token that was handed out last."""
+
+
+class Tokens:
+    """The access tokens of a process; clients that share one sign in once for each audience."""
+
+    def __init__(self) -> None:
+        self._audiences: dict[tuple[str, ...], Audience] = {}
+        self._lock = threading.Lock()
+
+    def of(self, authority: str, client_id: str, scope: str) -> Audience:
+        with self._lock:
+            return self._audiences.setdefault((authority, client_id, scope), Audience())
+
+
 class SignIn:
     """
-    Access tokens by client secret, one for all threads of a connection; msal's own cache renews them before they expire.
+    Access tokens of one application for one resource; msal renews them five minutes before they expire.
 
     msal reads the machine's clock, not a passed one: where the two differ, `forget` is what a refused token needs.
+
+    Args:
+        connection: Names authority, tenant and resource.
+        identity: The application that signs in; the connection's own unless another is set up with.
+        tokens: Where the process keeps its tokens.
+
+    Raises:
+        UsageError: A secret is missing, or the certificate cannot be read (code `certificate-unreadable`).
     """
 
     def __init__(
-        self, http: Http, *, authority: str, tenant: str, client_id: str, client_secret: str, resource: str
+        self,
+        http: Http,
+        connection: EntraConnection,
+        secrets: Callable[[str], str],
+        *,
+        identity: Identity | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
+        identity = identity or connection
         self._http = http
-        self._authority = f"{authority.rstrip('/')}/{tenant}"
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._scope = f"{resource.rstrip('/')}/.default"
+        self._authority = f"{connection.authority.rstrip('/')}/{connection.tenant}"
+        self._client_id = identity.client_id
+        self._credential = _credential(identity, secrets)
+        self._proof = next(n for n in PROOFS if getattr(identity, n) is not None)
+        self._scope = f"{connection.url.rstrip('/')}/.default"
+        self._audience = (tokens or Tokens()).of(self._authority, self._client_id, self._scope)
         self._application: msal.ConfidentialClientApplication | None = None
-        self._lock = threading.Lock()
 
     def token(self) -> str:
         """
@@ -52,7 +103,7 @@ class SignIn:
             NotAuthorisedError: The sign-in was refused (code `sign-in-failed`).
             TryAgainError: The login service could not be reached, or did not answer as one.
         """
-        with self._lock:
+        with self._audience.lock:
             try:
                 told = self._signed_in().acquire_token_for_client(scopes=[self._scope])
             except (ValueError, KeyError):
@@ -66,15 +117,16 @@ class SignIn:
                     hint="nothing to do unless it lasts; then check the connection's authority",
                     disposition=Disposition.RETRY,
                 ) from None
-        token = told.get("access_token")
-        if isinstance(token, str) and token:
-            return token
+            token = told.get("access_token")
+            if isinstance(token, str) and token:
+                self._audience.latest = token
+                return token
         raise self._refused(told)
 
-    def forget(self) -> None:
-        """Drop the token, which the remote refused; the next call signs in again."""
-        with self._lock:
-            if self._application is not None:
+    def forget(self, refused: str) -> None:
+        """Drop the token that the remote refused, unless somebody has a newer one already; the next call signs in again."""
+        with self._audience.lock:
+            if self._application is not None and refused == self._audience.latest:
                 self._application.remove_tokens_for_client()
 
     def _signed_in(self) -> msal.ConfidentialClientApplication:
@@ -82,7 +134,8 @@ class SignIn:
         if self._application is None:
             self._application = msal.ConfidentialClientApplication(
                 self._client_id,
-                client_credential=self._client_secret,
+                client_credential=self._credential,
+                token_cache=self._audience.cache,
                 authority=self._authority,
                 http_client=_MsalClient(self._http),
                 # It would ask login.microsoftonline.com whether to trust the authority, which the configuration decides.
@@ -106,8 +159,32 @@ class SignIn:
             f"signing in to {self._authority} failed: {reason}",
             code="sign-in-failed",
             where={"authority": self._authority, "client_id": self._client_id},
-            hint=hint or "check tenant, client_id and client_secret of the connection",
+            hint=hint or f"check tenant, client_id and {self._proof} of the connection",
         )
+
+
+def _credential(identity: Identity, secrets: Callable[[str], str]) -> Any:
+    """What msal takes as proof; an assertion is read anew each time, since it is short-lived."""
+    if identity.client_secret is not None:
+        return secrets(identity.client_secret)
+    if identity.assertion is not None:
+        reference = identity.assertion
+        secrets(reference)
+        return {"client_assertion": lambda: secrets(reference)}
+    assert identity.certificate is not None
+    pem = secrets(identity.certificate)
+    try:
+        load_pem_private_key(pem.encode(), None)
+        x509.load_pem_x509_certificate(pem.encode())
+    except (ValueError, TypeError):
+        # Nothing of the text is shown: it holds the key.
+        raise UsageError(
+            f"{identity.certificate} holds no private key with its certificate",
+            code="certificate-unreadable",
+            where={"secret": identity.certificate},
+            hint="store both as PEM text in one secret: the key without a passphrase, then the certificate",
+        ) from None
+    return {"private_key": pem, "public_certificate": pem}
 
 
 class _MsalResponse:

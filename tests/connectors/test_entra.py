@@ -1,0 +1,300 @@
+import base64
+import json
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tagline.connectors import connect
+from tagline.connectors.entra import Tokens
+from tagline.domain.environment import DataverseConnection
+from tagline.errors import NotAuthorisedError, RefusedError, TryAgainError, UsageError
+
+WHO = {"UserId": "u-1", "BusinessUnitId": "b", "OrganizationId": "o"}
+
+
+def refusal(error, number, status=401):
+    return httpx.Response(
+        status,
+        json={
+            "error": error,
+            "error_description": f"AADSTS{number}: canary-secret",
+            "error_codes": [number],
+            "correlation_id": "c",
+        },
+    )
+
+
+def login_answering(token_answer, sign_in):
+    def login(request):
+        return sign_in(request) if request.method == "GET" else token_answer
+
+    return login
+
+
+def test_one_token_serves_all_calls_and_threads(make_dataverse):
+    tokens = []
+
+    def organisation(request):
+        tokens.append(request.headers["authorization"])
+        return httpx.Response(200, json=WHO)
+
+    client = make_dataverse(organisation)
+    threads = [threading.Thread(target=client.probe) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tokens == ["Bearer canary-access-1"] * 8
+
+
+def test_a_refused_token_is_renewed_once(make_dataverse):
+    tokens = []
+
+    def organisation(request):
+        tokens.append(request.headers["authorization"])
+        return httpx.Response(401 if len(tokens) == 1 else 200, json=WHO)
+
+    assert "u-1" in make_dataverse(organisation).probe()
+    assert tokens == ["Bearer canary-access-1", "Bearer canary-access-2"]
+
+
+def test_a_token_that_many_were_refused_with_is_renewed_for_all_of_them_once(make_dataverse, sign_in):
+    """Nobody drops a token that another thread has just renewed."""
+    everybody = threading.Barrier(8)
+    asked = []
+
+    def organisation(request):
+        if request.headers["authorization"] == "Bearer canary-access-1":
+            everybody.wait(10)
+            return httpx.Response(401)
+        return httpx.Response(200, json=WHO)
+
+    def login(request):
+        asked.append(request.method)
+        return sign_in(request)
+
+    client = make_dataverse(organisation, login=login)
+    threads = [threading.Thread(target=client.probe) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked.count("POST") == 2
+
+
+def test_a_token_refused_twice_stops(make_dataverse):
+    with pytest.raises(NotAuthorisedError) as caught:
+        make_dataverse(lambda r: httpx.Response(401)).probe()
+    assert caught.value.code == "not-signed-in"
+
+
+def test_the_sign_in_asks_for_the_organisation_by_client_secret(make_dataverse, sign_in):
+    forms = []
+
+    def login(request):
+        if request.method == "POST":
+            forms.append(dict(httpx.QueryParams(request.content.decode())))
+        return sign_in(request)
+
+    make_dataverse(lambda r: httpx.Response(200, json=WHO), login=login).probe()
+    [form] = forms
+    assert (
+        form["grant_type"],
+        form["client_id"],
+        form["client_secret"],
+        form["scope"],
+    ) == ("client_credentials", "client", "canary-secret", "https://org.test/.default")
+
+
+@pytest.mark.parametrize(
+    ("error", "number", "status", "hint"),
+    [
+        ("invalid_client", 7000215, 401, "secret is wrong"),
+        ("invalid_client", 7000222, 401, "expired"),
+        ("unauthorized_client", 700016, 400, "not in this tenant"),
+        ("invalid_request", 90002, 400, "tenant does not exist"),
+        ("invalid_scope", 70011, 400, "scope"),
+        ("invalid_resource", 500011, 400, "organisation"),
+        ("invalid_client", 1, 401, "check tenant"),
+    ],
+)
+def test_a_refused_sign_in_tells_its_number_and_what_to_do(
+    make_dataverse, sign_in, caplog, *, error, number, status, hint
+):
+    caplog.set_level(logging.DEBUG)
+    login = login_answering(refusal(error, number, status), sign_in)
+    with pytest.raises(NotAuthorisedError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=login).probe()
+    shown = caught.value
+    assert shown.code == "sign-in-failed"
+    assert f"AADSTS{number}" in shown.message
+    assert hint in shown.hint
+    assert "canary" not in f"{shown} {shown.where} {shown.hint}{caplog.text}"
+
+
+def test_an_unknown_tenant_is_told(make_dataverse):
+    with pytest.raises(NotAuthorisedError) as caught:
+        make_dataverse(
+            lambda r: pytest.fail("sent"), login=lambda r: httpx.Response(400, json={"error": "x"})
+        ).probe()
+    assert caught.value.code == "sign-in-failed"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [httpx.Response(503), httpx.Response(500), httpx.Response(429), httpx.Response(200, content=b"<canary>")],
+    ids=["503", "500", "429", "html"],
+)
+def test_a_login_service_that_is_away_is_tried_again(make_dataverse, caplog, answer):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(TryAgainError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=lambda r: answer).probe()
+    assert caught.value.code == "sign-in-unavailable"
+    assert "canary" not in str(caught.value) + caplog.text
+
+
+def test_a_login_service_that_points_elsewhere_gets_no_secret(make_dataverse):
+    def login(request):
+        return httpx.Response(
+            200,
+            json={
+                "token_endpoint": "https://evil.test/token",
+                "authorization_endpoint": "https://evil.test/authorize",
+                "issuer": "x",
+            },
+        )
+
+    with pytest.raises(RefusedError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=login).probe()
+    assert caught.value.code == "host-refused"
+
+
+def test_no_token_is_logged(make_dataverse, caplog):
+    caplog.set_level(logging.DEBUG)
+    make_dataverse(lambda r: httpx.Response(200, json=WHO)).probe()
+    assert "canary" not in caplog.text
+
+
+def test_signing_in_is_no_write(make_dataverse):
+    assert make_dataverse(lambda r: httpx.Response(200, json=WHO), read_only=True).probe()
+
+
+def _key_and_certificate() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "app")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return (private + made.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+def _forms(sign_in) -> tuple[list[dict[str, list[str]]], Callable[[httpx.Request], httpx.Response]]:
+    """The forms that the login service was sent, and a service that answers them."""
+    seen: list[dict[str, list[str]]] = []
+
+    def login(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            seen.append(parse_qs(request.read().decode()))
+        return sign_in(request)
+
+    return seen, login
+
+
+def test_a_certificate_signs_in_with_a_signed_assertion_and_its_key_stays_here(clock, sign_in):
+    pem = _key_and_certificate()
+    seen, login = _forms(sign_in)
+    with _client(clock, login, {"certificate": "file:pem"}, {"file:pem": pem}.__getitem__) as client:
+        client.probe()
+    (form,) = seen
+    header, claims, signature = form["client_assertion"][0].split(".")
+    told = json.loads(base64.urlsafe_b64decode(header + "=="))
+    assert told["alg"] == "PS256"
+    assert "x5t#S256" in told
+    assert json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"] == "client"
+    assert signature
+    assert "client_secret" not in form
+
+
+def test_an_assertion_of_another_provider_is_read_anew_at_each_sign_in(clock, sign_in):
+    tokens = iter(["first", "second", "third"])
+    seen, login = _forms(sign_in)
+    refused = iter([401, 200])
+    with _client(
+        clock, login, {"assertion": "file:token"}, lambda _: next(tokens), lambda _: next(refused)
+    ) as client:
+        client.probe()
+    assert [form["client_assertion"] for form in seen] == [["second"], ["third"]]
+
+
+def test_text_that_is_no_certificate_is_refused_without_showing_it(clock, sign_in):
+    with (
+        pytest.raises(UsageError) as caught,
+        _client(clock, sign_in, {"certificate": "file:pem"}, lambda _: "canary"),
+    ):
+        pass
+    assert caught.value.code == "certificate-unreadable"
+    assert "canary" not in f"{caught.value} {caught.value.where} {caught.value.hint}"
+
+
+def test_clients_that_share_their_tokens_sign_in_once(clock, sign_in):
+    tokens = Tokens()
+    seen, login = _forms(sign_in)
+    clients = [
+        _client(clock, login, {"client_secret": "env:S"}, lambda _: "s", tokens=tokens) for _ in range(3)
+    ]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(client) for client in clients]
+        threads = [threading.Thread(target=client.probe) for client in opened]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(seen) == 1
+
+
+@contextmanager
+def _client(clock, login, proof, secrets, organisation=lambda _: 200, tokens=None):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "login.test":
+            return login(request)
+        status = organisation(request)
+        return httpx.Response(status, json=WHO if status == 200 else None)
+
+    config = DataverseConnection(
+        system="dataverse",
+        url="https://org.test",
+        tenant="tenant",
+        client_id="client",
+        authority="https://login.test",
+        **proof,
+    )
+    client = connect(
+        "crm",
+        config,
+        clock=clock,
+        secrets=secrets,
+        transport=httpx.MockTransport(answer),
+        tokens=tokens,
+    )
+    with closing(client):
+        yield client
