@@ -207,12 +207,18 @@ def test_a_read_only_shop_refuses_to_write(make_shop):
     assert caught.value.code == "read-only"
 
 
-def test_children_and_other_models_are_refused(make_shop):
+class Unknown(Order):
+    """A model that the shop has no resource for."""
+
+
+def test_what_the_shop_has_no_way_to_read_is_refused(make_shop):
     shop = make_shop(lambda r: pytest.fail("sent"))
     for call in (
-        lambda: shop.children(OrderItem, "OrderID", ["1"], []),
-        lambda: shop.fetch(OrderItem, ["1"]),
+        lambda: shop.children(OrderItem, "CatalogID", ["1"], []),
+        lambda: shop.children(Order, "CustomerID", ["1"], []),
+        lambda: shop.fetch(Unknown, ["1"]),
         lambda: shop.changes(OrderItem, None),
+        lambda: shop.recent(OrderItem, 1),
     ):
         with pytest.raises(UsageError) as caught:
             call()
@@ -270,7 +276,7 @@ def test_a_page_is_asked_for_by_store_local_day_and_position(make_shop):
     sweep(client, client.changes(Order, None).cursor)
     assert seen == [
         {"lastupdatestart": "03/10/2026", "limit": "300", "offset": "1"},
-        {"lastupdatestart": "03/10/2026", "limit": "300", "offset": "301"},
+        {"lastupdatestart": "03/10/2026", "limit": "300", "offset": "300"},
     ]
 
 
@@ -448,4 +454,3 @@ def test_no_secret_is_logged_or_shown(make_shop, caplog):
             call()
         assert "canary" not in f"{caught.value} {caught.value.where} {caught.value.hint}"
     assert "canary" not in caplog.text
-    assert shop.describe(Order) == {}

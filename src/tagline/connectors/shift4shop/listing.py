@@ -6,11 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tagline.connectors.shift4shop.parse import order_id
+from tagline.connectors.shift4shop.models import Order
+from tagline.connectors.shift4shop.models.product import lifted
+from tagline.connectors.shift4shop.parse import whole_id
+from tagline.connectors.shift4shop.resources import RESOURCES, Resource
 from tagline.connectors.shift4shop.wire import Wire
 from tagline.errors import RecordError, TaglineError
 
-PAGE: Final = 300
+ORDERS: Final = RESOURCES[Order]
+PAGE: Final = ORDERS.cap
 """Orders the shop hands out at most in one answer."""
 WORTH: Final = 3
 """Asked orders from which on pages pay: a count and a page cost two requests, each order by itself one."""
@@ -39,10 +43,10 @@ def last_page(total: int) -> Span:
     return Span(max(1, total - PAGE + 1), PAGE)
 
 
-def newest(total: int, count: int) -> list[Span]:
-    """The spans of the newest `count` of `total` orders, oldest first."""
+def newest(total: int, count: int, cap: int = PAGE) -> list[Span]:
+    """The spans of the newest `count` of `total` rows, oldest first, at most `cap` rows each."""
     first = max(1, total - count + 1)
-    return [Span(offset, min(PAGE, total - offset + 1)) for offset in range(first, total + 1, PAGE)]
+    return [Span(offset, min(cap, total - offset + 1)) for offset in range(first, total + 1, cap)]
 
 
 def page_before(span: Span, listed: Collection[int], missing: Collection[int], delivered: int) -> Span | None:
@@ -78,10 +82,10 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     if len(missing) < WORTH:
         return found
-    span: Span | None = last_page(wire.count_orders())
+    span: Span | None = last_page(wire.count(ORDERS.path, ORDERS.name))
     while span is not None:
         try:
-            page = _page(wire, span)
+            page = _page(wire, ORDERS, span)
         except TaglineError as error:
             if error.code in OWN_TROUBLE or isinstance(error, RecordError):
                 break
@@ -93,17 +97,19 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     return found
 
 
-def find_newest(wire: Wire, count: int) -> list[str]:
-    """Numbers of the newest orders, oldest first; one placed while pages are read is left out."""
+def find_newest(wire: Wire, resource: Resource, count: int) -> list[str]:
+    """Ids of a list's newest rows, oldest first; one added while pages are read is left out."""
     if count < 1:
         return []
-    spans = newest(wire.count_orders(), count)
-    numbers = dict.fromkeys(number for span in spans for number in _page(wire, span))
+    spans = newest(wire.count(resource.path, resource.name), count, resource.cap)
+    numbers = dict.fromkeys(number for span in spans for number in _page(wire, resource, span))
     return [str(number) for number in numbers]
 
 
-def _page(wire: Wire, span: Span) -> dict[int, Any]:
-    """Rows by number; one that names no order cannot be asked for."""
-    rows = wire.rows("/Orders", "listing orders", offset=span.offset, limit=span.limit)
-    numbers = [order_id(row.get("OrderID")) if isinstance(row, Mapping) else None for row in rows]
+def _page(wire: Wire, resource: Resource, span: Span) -> dict[int, Any]:
+    """Rows by id; one that names none cannot be asked for."""
+    rows = wire.rows(resource.path, f"listing {resource.name}", offset=span.offset, limit=span.limit)
+    numbers = [
+        whole_id(lifted(row).get(resource.id_column)) if isinstance(row, Mapping) else None for row in rows
+    ]
     return {int(number): row for number, row in zip(numbers, rows, strict=True) if number}

@@ -33,6 +33,9 @@ def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
     except ValueError:
         rows = None
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
+        if answer.body.strip() and answer.status < 400:
+            # A page in place of the shop's answer, for example a proxy's: nobody knows what was done.
+            return [Result(502)] * len(ids)
         return None if answer.status >= 400 else [_untold(answer, len(ids))] * len(ids)
     if answer.status >= 400 and len(rows) != len(ids):
         return None
@@ -44,6 +47,22 @@ def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
             row = rows[place]
         found.append(_untold(answer, len(ids)) if row is None else _told(row, answer.status))
     return found
+
+
+def results_in_order(answer: Answer, count: int) -> list[Result | None] | None:
+    """
+    What became of each of `count` new items, which have no ids to find them by; None when it is told of the request as a whole.
+
+    An item is None where a success (200) does not tell of each: it may exist or not.
+    """
+    try:
+        rows = json_values.parse(answer.body)
+    except ValueError:
+        rows = None
+    told = isinstance(rows, list) and len(rows) == count and all(isinstance(r, Mapping) for r in rows)
+    if told and (answer.status < 400 or count > 1):
+        return [_told(row, answer.status) for row in rows]
+    return None if answer.status >= 400 else [None] * count
 
 
 def _told(row: Mapping[str, Any], overall: int) -> Result:
