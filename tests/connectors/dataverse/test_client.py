@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tagline.connectors.dataverse import Account, Product, SalesOrder, SalesOrderDetail
-from tagline.connectors.dataverse.batch import requests_of
-from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Request, Write, WriteKind
+from tagline.connectors.odata.batch import requests_of
+from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Write, WriteKind
 from tagline.domain.model import ref
 from tagline.errors import (
     Disposition,
@@ -17,7 +17,6 @@ from tagline.errors import (
     RecordError,
     RefusedError,
     TryAgainError,
-    UsageError,
 )
 
 ROOT = "/api/data/v9.2"
@@ -203,6 +202,65 @@ def test_whole_rows_are_fetched_by_id(make_dataverse, serving):
     fetched = make_dataverse(organisation).fetch(Account, [ONE, TWO])
     assert (fetched.records[ONE].name, fetched.records[ONE].statecode) == ("A", 0)
     assert fetched.malformed[TWO][0]["field"] == "name"
+
+
+def test_a_row_of_another_type_than_the_model_says_spoils_no_other(make_dataverse, serving):
+    organisation, _ = serving(account(ONE, name=7), account(TWO, name="B"))
+    fetched = make_dataverse(organisation).fetch(Account, [ONE, TWO])
+    assert list(fetched.records) == [TWO]
+    assert fetched.malformed[ONE][0]["field"] == "name"
+    assert "7" not in str(fetched.malformed)
+
+
+def test_a_row_that_stands_on_two_pages_is_one_child(make_dataverse, multipart):
+    def line(quantity):
+        return {"@odata.etag": ETAG, "salesorderdetailid": ONE, "tl_linekey": "o-1", "quantity": quantity}
+
+    link = f"https://org.test{ROOT}/salesorderdetails?$skiptoken=2"
+
+    def organisation(request):
+        if request.method == "GET":
+            return httpx.Response(200, json={"value": [line(2)]})
+        return multipart((200, {}, {"value": [line(1)], "@odata.nextLink": link}))
+
+    found = make_dataverse(organisation).children(SalesOrderDetail, "salesorderid", [TWO], ["quantity"])
+    assert [row.values for row in found[TWO]] == [{"quantity": Decimal(2)}]
+
+
+@pytest.mark.parametrize("page", [{}, {"value": 7}, {"value": [7]}, [], {"value": [{"quantity": 1}]}])
+def test_a_list_that_is_none_is_tried_again(make_dataverse, multipart, page):
+    client = make_dataverse(lambda r: multipart((200, {}, page)))
+    with pytest.raises(TryAgainError) as caught:
+        client.children(SalesOrderDetail, "salesorderid", [ONE], ["quantity"])
+    assert caught.value.code == "answer-malformed"
+
+
+def test_pages_that_lead_to_each_other_do_not_go_on_for_ever(make_dataverse, multipart):
+    def page(number):
+        return {
+            "value": [],
+            "@odata.nextLink": f"https://org.test{ROOT}/salesorderdetails?$skiptoken={number}",
+        }
+
+    def organisation(request):
+        if request.method == "POST":
+            return multipart((200, {}, page(1)))
+        return httpx.Response(200, json=page(2 if str(request.url).endswith("1") else 1))
+
+    with pytest.raises(TryAgainError, match="do not end"):
+        make_dataverse(organisation).children(SalesOrderDetail, "salesorderid", [ONE], ["quantity"])
+
+
+def test_the_newest_rows_are_listed_oldest_first(make_dataverse):
+    asked = []
+
+    def organisation(request):
+        asked.append(dict(request.url.params))
+        return httpx.Response(200, json={"value": [{"accountid": TWO}, {"accountid": ONE}]})
+
+    assert make_dataverse(organisation).recent(Account, 2) == [ONE, TWO]
+    assert asked == [{"$select": "accountid", "$orderby": "createdon desc,accountid desc", "$top": "2"}]
+    assert make_dataverse(lambda r: pytest.fail("sent")).recent(Account, 0) == []
 
 
 # --- writing
@@ -466,47 +524,6 @@ def test_a_read_only_connection_reads_in_batches_and_writes_nothing(make_dataver
         with pytest.raises(RefusedError) as caught:
             client.perform([write])
         assert caught.value.code == "read-only"
-
-
-def test_the_schema_of_a_table_is_described(make_dataverse):
-    told = {
-        "LogicalName": "account",
-        "EntitySetName": "accounts",
-        "PrimaryIdAttribute": "accountid",
-        "Attributes": [
-            {
-                "LogicalName": "name",
-                "AttributeType": "String",
-                "IsValidForCreate": True,
-                "IsValidForUpdate": True,
-            }
-        ],
-        "Keys": [{"KeyAttributes": ["tl_customerkey"], "EntityKeyIndexStatus": "Active"}],
-    }
-
-    def organisation(request):
-        assert request.url.path == f"{ROOT}/EntityDefinitions(LogicalName='account')"
-        return httpx.Response(200, json=told)
-
-    described = make_dataverse(organisation).describe(Account)
-    assert (
-        described["collection"],
-        described["columns"]["name"],
-    ) == ("accounts", {"type": "String", "create": True, "update": True})
-    assert described["keys"] == [{"columns": ["tl_customerkey"], "status": "Active"}]
-
-
-def test_what_is_not_supported_says_so(make_dataverse):
-    client = make_dataverse(lambda r: pytest.fail("sent"))
-    for call in (
-        lambda: client.changes(Account, None),
-        lambda: client.recent(Account, 5),
-        lambda: client.hint(Request("POST", "/", {}, {}, b"")),
-        lambda: client.subscribe(["created"], "https://in.test"),
-    ):
-        with pytest.raises(UsageError) as caught:
-            call()
-        assert caught.value.code == "not-supported"
 
 
 def test_no_key_value_or_token_is_logged(make_dataverse, serving, caplog):

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from tagline.connectors.dataverse.events import Dataverse
 from tagline.connectors.dataverse.models import (
     Account,
     Contact,
+    InventoryOnHandEntry,
+    InventoryOnHandRequest,
+    Invoice,
+    InvoiceDetail,
     PriceLevel,
     Product,
+    ProductInventory,
+    ProductPriceLevel,
+    PurchaseOrder,
     SalesOrder,
     SalesOrderDetail,
     TransactionCurrency,
+    UnitGroup,
     UnitOfMeasure,
+    Vendor,
+    Warehouse,
 )
-from tagline.domain.system import System
 
 __all__ = [
     "Account",
     "Contact",
     "Dataverse",
+    "InventoryOnHandEntry",
+    "InventoryOnHandRequest",
+    "Invoice",
+    "InvoiceDetail",
     "PriceLevel",
     "Product",
+    "ProductInventory",
+    "ProductPriceLevel",
+    "PurchaseOrder",
     "SalesOrder",
     "SalesOrderDetail",
     "TransactionCurrency",
+    "UnitGroup",
     "UnitOfMeasure",
+    "Vendor",
+    "Warehouse",
 ]
-
-
-class Dataverse(System):
-    """A Dataverse organisation."""
-
-    kind: ClassVar[str] = "dataverse"

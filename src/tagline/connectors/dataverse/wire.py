@@ -15,14 +15,32 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
+from tagline.connectors.odata.refusals import not_addressable, not_sendable, unexpected
 from tagline.domain.exchange import Key
 from tagline.domain.model import Model, Ref, ref_targets
-from tagline.errors import RecordError
+
+ROOT: Final = "/api/data/v9.2"
 
 LOOKUP_ANNOTATION: Final = "Microsoft.Dynamics.CRM.lookuplogicalname"
 
 CUSTOMER_LOOKUPS: Final = frozenset({"customerid", "parentcustomerid"})
 """Lookups of type Customer: their navigation property carries the target's name, however many our model allows."""
+
+NAVIGATION: Final[Mapping[tuple[str, str], str]] = {
+    ("msdyn_productinventory", "msdyn_product"): "msdyn_Product",
+    ("msdyn_productinventory", "msdyn_unit"): "msdyn_Unit",
+    ("msdyn_productinventory", "msdyn_warehouse"): "msdyn_Warehouse",
+    ("msdyn_inventoryonhandrequest", "msdyn_product"): "msdyn_Product",
+    ("msdyn_inventoryonhandrequest", "msdyn_inventorywarehouse"): "msdyn_InventoryWarehouse",
+    ("msdyn_purchaseorder", "msdyn_vendor"): "msdyn_Vendor",
+    ("msdyn_purchaseorder", "msdyn_receivetowarehouse"): "msdyn_ReceiveToWarehouse",
+}
+"""
+Navigation properties that are not called like their column. An assumption: lookups that a solution brought carry the name
+that their maker wrote, capitals included, and only an organisation's own metadata is sure of it.
+
+Source: reference/dataverse-api.md section 16 and 21, 8.
+"""
 
 DATE_ONLY: Final = frozenset({("salesorder", "datefulfilled")})
 """Columns without a time of day. A model gives and gets midnight UTC of that day."""
@@ -79,7 +97,7 @@ def address(model: type[Model], key: Key) -> str:
     remote = model.remote
     if len(key) == 1 and key[0][0] == remote.primary_id:
         if not is_guid(key[0][1]):
-            raise _not_addressable(model, remote.primary_id, "is no GUID")
+            raise not_addressable(model, remote.primary_id, "is no GUID")
         return f"{remote.collection}({key[0][1]})"
     return f"{remote.collection}({','.join(_key_part(model, n, v) for n, v in key)})"
 
@@ -95,7 +113,7 @@ def to_wire(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         field = fields_of(model).get(name)
         if field is None:
-            raise _not_sendable(model, name, "is no field of the model")
+            raise not_sendable(model, name, "is no field of the model")
         if field.targets:
             members |= _bind(model, name, field, value)
         else:
@@ -117,12 +135,7 @@ def from_wire(model: type[Model], row: Mapping[str, Any], names: Sequence[str]) 
         try:
             values[name] = _ref(field, value, row) if field.targets else _read(field, value)
         except (ValueError, TypeError, OverflowError):
-            raise RecordError(
-                f"{model.remote.entity}.{name} holds a value of another type than the model says",
-                code="column-unexpected",
-                where={"entity": model.remote.entity, "field": name},
-                hint="compare the model with the remote's schema",
-            ) from None
+            raise unexpected(model, name) from None
     return values
 
 
@@ -134,10 +147,10 @@ def to_text(value: datetime) -> str:
 def _key_part(model: type[Model], name: str, value: object) -> str:
     if isinstance(value, Ref):
         if len(value.key) != 1 or not is_guid(value.key[0][1]):
-            raise _not_addressable(model, name, "refers to a row by another key than its id")
+            raise not_addressable(model, name, "refers to a row by another key than its id")
         return f"_{name}_value={value.key[0][1]}"
     if isinstance(value, bool) or value is None or value == "":
-        raise _not_addressable(model, name, "is blank or of no type that keys can have")
+        raise not_addressable(model, name, "is blank or of no type that keys can have")
     if isinstance(value, str):
         doubled = value.replace("'", "''")
         return f"{name}='{quote(doubled, safe='')}'"
@@ -147,35 +160,37 @@ def _key_part(model: type[Model], name: str, value: object) -> str:
         return f"{name}={value:f}"
     if isinstance(value, datetime):
         return f"{name}={quote(to_text(value), safe='')}"
-    raise _not_addressable(model, name, "is of no type that keys can have")
+    raise not_addressable(model, name, "is of no type that keys can have")
 
 
 def _bind(model: type[Model], name: str, field: WireField, value: object) -> dict[str, Any]:
     if value is None:
         # Clearing one of a lookup's navigation properties clears the lookup.
-        return {f"{_navigation(name, field, field.targets[0])}@odata.bind": None}
+        return {f"{navigation(model, name, field.targets[0])}@odata.bind": None}
     if not isinstance(value, Ref):
-        raise _not_sendable(model, name, "is no reference")
-    return {f"{_navigation(name, field, value.model)}@odata.bind": f"/{address(value.model, value.key)}"}
+        raise not_sendable(model, name, "is no reference")
+    return {f"{navigation(model, name, value.model)}@odata.bind": f"/{address(value.model, value.key)}"}
 
 
-def _navigation(name: str, field: WireField, target: type[Model]) -> str:
-    several = len(field.targets) > 1 or name in CUSTOMER_LOOKUPS
-    return f"{name}_{target.remote.entity}" if several else name
+def navigation(model: type[Model], name: str, target: type[Model]) -> str:
+    """The property that binds a lookup to a row of this table."""
+    several = len(fields_of(model)[name].targets) > 1 or name in CUSTOMER_LOOKUPS
+    known = NAVIGATION.get((model.remote.entity, name), name)
+    return f"{known}_{target.remote.entity}" if several else known
 
 
 def _plain(model: type[Model], name: str, field: WireField, value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise _not_sendable(model, name, "is a time without a zone")
+            raise not_sendable(model, name, "is a time without a zone")
         return value.astimezone(UTC).date().isoformat() if field.date_only else to_text(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal) and not value.is_finite():
-        raise _not_sendable(model, name, "is not finite")
+        raise not_sendable(model, name, "is not finite")
     if value is None or isinstance(value, bool | int | str | Decimal):
         return value
-    raise _not_sendable(model, name, f"is a {type(value).__name__}")
+    raise not_sendable(model, name, f"is a {type(value).__name__}")
 
 
 def _ref(field: WireField, value: object, row: Mapping[str, Any]) -> Ref[Model] | None:
@@ -216,21 +231,3 @@ def _to_instant(value: object) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("no zone")
     return instant.astimezone(UTC)
-
-
-def _not_addressable(model: type[Model], name: str, reason: str) -> RecordError:
-    return RecordError(
-        f"{model.remote.entity}.{name} {reason}, so that no row can be addressed by it",
-        code="key-not-addressable",
-        where={"entity": model.remote.entity, "field": name},
-        hint="give every column of the key in the mapping",
-    )
-
-
-def _not_sendable(model: type[Model], name: str, reason: str) -> RecordError:
-    return RecordError(
-        f"{model.remote.entity}.{name} {reason}, which cannot be sent",
-        code="value-not-sendable",
-        where={"entity": model.remote.entity, "field": name},
-        hint="correct the rule of this field",
-    )

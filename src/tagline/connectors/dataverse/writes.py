@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from tagline.connectors import json_values
-from tagline.connectors.dataverse.batch import Part, PartAnswer
-from tagline.connectors.dataverse.models import SalesOrder
-from tagline.connectors.dataverse.wire import address, is_guid, to_text, to_wire
+from tagline.connectors.dataverse.actions import JSON, action_of, row_of
+from tagline.connectors.dataverse.wire import ROOT, address, is_guid, to_wire
 from tagline.connectors.dispositions import DATAVERSE, Meaning
+from tagline.connectors.messages import Answer
+from tagline.connectors.odata.batch import Part, PartAnswer
 from tagline.domain.exchange import ROW_CHANGED, Outcome, Write, WriteKind
 from tagline.domain.model import Ref
-from tagline.errors import Disposition, RecordError
+from tagline.errors import Disposition
 
-ROOT: Final = "/api/data/v9.2"
-
-FULFIL_PATH: Final = f"{ROOT}/FulfillSalesOrder"
-"""
-Unbound, as the older reference has it. An assumption: the newer one binds it to the collection
-(`salesorders/Microsoft.Dynamics.CRM.FulfillSalesOrder`). Source: reference/dataverse-api.md section 15.4 and 21, 2.
-"""
-
-CANCEL_PATH: Final = f"{ROOT}/CancelSalesOrder"
-
-CLOSING: Final[Mapping[str, tuple[str, int]]] = {
-    "FulfillSalesOrder": (FULFIL_PATH, 100001),
-    "CancelSalesOrder": (CANCEL_PATH, 4),
-}
-"""Actions that close an order, with their path and the status they set when none is asked for."""
-
-SUBMITTED: Final = {"statecode": 1, "statuscode": 3}
-
-CLOSE_FIELDS: Final = ("subject", "description", "actualend")
-"""Parameters of a closing action beside `Status`: columns of the activity it leaves."""
-
-_JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _ROW_OF_KEY: Final = "0x80060891"
 _ROW_OF_ID: Final = "0x80040217"
 _KEY_TAKEN: Final = "0x80060892"
@@ -57,11 +35,11 @@ def part_of(write: Write) -> Part:
         case WriteKind.CREATE:
             return _patch(write, address(write.model, write.key), {"If-None-Match": "*"}, write.fields)
         case WriteKind.UPDATE:
-            return _patch(write, _row(write), {"If-Match": write.etag or "*"}, write.fields)
+            return _patch(write, row_of(write), {"If-Match": write.etag or "*"}, write.fields)
         case WriteKind.DELETE:
-            return Part("DELETE", f"{ROOT}/{_row(write)}", {"If-Match": write.etag or "*"})
+            return Part("DELETE", f"{ROOT}/{row_of(write)}", {"If-Match": write.etag or "*"})
         case WriteKind.ACT:
-            return _act(write)
+            return action_of(write).part(write)
 
 
 def outcome_of(write: Write, answer: PartAnswer, retry_after: float | None = None) -> Outcome:
@@ -83,60 +61,24 @@ def outcome_of(write: Write, answer: PartAnswer, retry_after: float | None = Non
     )
 
 
-def error_of(answer: PartAnswer) -> tuple[str, str]:
+def error_of(answer: Answer | PartAnswer) -> tuple[str, str]:
     """Code and text of an error body; both empty when there is none."""
-    body = answer.json()
+    try:
+        body = json_values.parse(answer.body)
+    except ValueError:
+        return "", ""
     error = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(error, Mapping):
         return "", ""
-    return str(error.get("code", "")).lower(), str(error.get("message", ""))
+    code = str(error.get("code", "")).lower()
+    # It goes into messages, so that only what looks like a code is taken for one.
+    return code if re.fullmatch(r"[a-z0-9._-]{0,40}", code) else "unreadable", str(error.get("message", ""))
 
 
 def _patch(write: Write, row: str, condition: Mapping[str, str], fields: Mapping[str, Any]) -> Part:
-    headers = {**_JSON, **condition, "Prefer": "return=representation"}
+    headers = {**JSON, **condition, "Prefer": "return=representation"}
     body = json_values.dump(to_wire(write.model, fields)).encode()
     return Part("PATCH", f"{ROOT}/{row}?$select={write.model.remote.primary_id}", headers, body)
-
-
-def _row(write: Write) -> str:
-    if write.id is not None:
-        return address(write.model, ((write.model.remote.primary_id, write.id),))
-    return address(write.model, write.key)
-
-
-def _act(write: Write) -> Part:
-    if write.model is not SalesOrder or write.action not in {"SubmitSalesOrder", *CLOSING}:
-        raise RecordError(
-            f"{write.model.remote.entity} has no action {write.action}",
-            code="not-supported",
-            where={"entity": write.model.remote.entity, "action": write.action},
-            hint=f"salesorder has SubmitSalesOrder, {', '.join(CLOSING)}",
-        )
-    unknown = [n for n in write.fields if n not in (*CLOSE_FIELDS, "Status")]
-    if unknown:
-        raise RecordError(
-            f"{write.action} has no parameter {', '.join(unknown)}",
-            code="not-supported",
-            where={"entity": write.model.remote.entity, "action": write.action},
-            hint=f"it takes Status, {', '.join(CLOSE_FIELDS)}",
-        )
-    if write.action == "SubmitSalesOrder":
-        return _patch(write, _row(write), {"If-Match": write.etag or "*"}, SUBMITTED)
-    path, status = CLOSING[write.action]
-    close = {n: _close_value(write.fields[n]) for n in CLOSE_FIELDS if n in write.fields}
-    body = {
-        "Status": write.fields.get("Status", status),
-        "OrderClose": {
-            "@odata.type": "#Microsoft.Dynamics.CRM.orderclose",
-            "salesorderid@odata.bind": f"/{_row(write)}",
-            **close,
-        },
-    }
-    return Part("POST", path, _JSON, json_values.dump(body).encode())
-
-
-def _close_value(value: object) -> object:
-    return to_text(value) if isinstance(value, datetime) else value
 
 
 def _done(write: Write, answer: PartAnswer) -> Outcome:
@@ -144,6 +86,9 @@ def _done(write: Write, answer: PartAnswer) -> Outcome:
         return Outcome(Disposition.DONE, id=write.id)
     body = answer.json()
     row = body if isinstance(body, Mapping) else {}
+    if write.kind is WriteKind.ACT and (column := action_of(write).result_id):
+        made = row.get(column)
+        return Outcome(Disposition.DONE, id=write.id, result_id=made if is_guid(made) else None)
     named = re.search(r"\(([^()]+)\)\s*$", answer.headers.get("odata-entityid", ""))
     candidates = (row.get(write.model.remote.primary_id), named and named.group(1), write.id)
     found = next((c for c in candidates if is_guid(c)), None)

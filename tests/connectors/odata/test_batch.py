@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagline.connectors import json_values
-from tagline.connectors.dataverse.batch import Part, answers_of, build, requests_of
+from tagline.connectors.odata.batch import Part, answers_of, build, requests_of
 
 tokens = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8)
 header_values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tagline.connectors import json_values
 
 MAX_PARTS: Final = 100
-"""Parts we put into one batch; the remote allows 1000 and advises few, since execution time adds up."""
+"""Parts we put into one batch; Dataverse allows 1000 and Finance 5000, and few are advised, since execution time adds up."""
 
 _CRLF: Final = b"\r\n"
 

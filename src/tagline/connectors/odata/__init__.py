@@ -1,0 +1,1 @@
+"""OData as Dataverse and Finance both speak it: sessions, batches and cursors."""
