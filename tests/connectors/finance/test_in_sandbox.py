@@ -1,0 +1,233 @@
+"""The connector against the sandbox, where the two have to agree on more than one request."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from tagline.clock import VirtualClock
+from tagline.connectors import connect
+from tagline.connectors.finance import (
+    Customer,
+    CustomerPaymentJournalHeader,
+    CustomerPaymentJournalLine,
+    MainAccount,
+    ReleasedProduct,
+    SalesInvoiceHeader,
+    SalesOrderHeader,
+    SalesOrderLine,
+    SalesPriceAgreement,
+    Vendor,
+    WarehouseOnHand,
+    models,
+)
+from tagline.domain.checkup import Needs, State
+from tagline.domain.environment import FinanceConnection
+from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Write, WriteKind
+from tagline.domain.model import Ref, columns, ref
+from tagline.errors import Disposition
+from tagline.sandbox.sandbox import Sandbox
+
+MODELS = [getattr(models, name) for name in models.__all__]
+CUSTOMER = ref(Customer, CustomerAccount="C100001")
+
+
+@pytest.fixture(scope="module")
+def clock():
+    return VirtualClock(datetime(2026, 3, 10, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def sandbox(clock):
+    return Sandbox(clock, environments=("dev",))
+
+
+@pytest.fixture(scope="module")
+def erp(clock, sandbox):
+    client = connect(
+        "erp",
+        FinanceConnection.model_validate(sandbox.connection_configs("dev")["finance"]),
+        clock=clock,
+        secrets=sandbox.secret,
+        transport=sandbox.transport(),
+    )
+    yield client
+    client.close()
+
+
+def create(erp, model, key, **fields):
+    [outcome] = erp.perform([Write(WriteKind.CREATE, model, key, {**dict(key), **fields})])
+    assert outcome.disposition is Disposition.DONE, outcome
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def make_order(erp):
+    def make(reference):
+        key = (("CustomersOrderReference", reference),)
+        fields = {
+            "OrderingCustomerAccountNumber": CUSTOMER,
+            "CurrencyCode": "USD",
+            "RequestedShippingDate": date(2026, 4, 1),
+        }
+        return key, create(erp, SalesOrderHeader, key, **fields)
+
+    return make
+
+
+def test_an_order_is_found_again_by_our_reference_and_has_what_was_written(erp, make_order):
+    key, made = make_order("it's 100% & more")
+    row = erp.read(
+        SalesOrderHeader,
+        [key],
+        ["OrderingCustomerAccountNumber", "RequestedShippingDate", "SalesOrderStatus"],
+    )[key]
+    assert (row.id, row.etag) == (made.id, made.etag)
+    assert row.values == {
+        "OrderingCustomerAccountNumber": CUSTOMER,
+        "RequestedShippingDate": date(2026, 4, 1),
+        "SalesOrderStatus": "Backorder",
+    }
+
+
+def test_lines_are_known_by_their_order_and_our_number(erp, make_order):
+    _, made = make_order("shop-2")
+    order = Ref(SalesOrderHeader, (("SalesOrderNumber", made.id),))
+    keys = [(("CustomersLineNumber", n), ("SalesOrderNumber", order)) for n in (1, 2)]
+    for key in keys:
+        create(erp, SalesOrderLine, key, ItemNumber=ref(ReleasedProduct, ItemNumber="TEA-001"), OrderedSalesQuantity=Decimal(2),
+            SalesPrice=Decimal("12.50"))  # fmt: skip
+    lines = erp.children(SalesOrderLine, "SalesOrderNumber", [made.id], ["LineAmount"])[made.id]
+    assert {line.key: line.values["LineAmount"] for line in lines} == dict.fromkeys(keys, Decimal(25))
+    assert erp.read(SalesOrderLine, keys[:1], [])[keys[0]].id in {line.id for line in lines}
+    header = erp.read(SalesOrderHeader, [(("SalesOrderNumber", made.id),)], ["OrderTotalAmount"])
+    assert next(iter(header.values())).values["OrderTotalAmount"] == Decimal(50)
+
+
+def test_an_old_version_changes_nothing_and_the_present_one_does(erp, make_order):
+    key, made = make_order("shop-3")
+
+    def write(etag, **fields):
+        [outcome] = erp.perform([Write(WriteKind.UPDATE, SalesOrderHeader, key, fields, made.id, etag)])
+        return outcome
+
+    assert write(made.etag, CustomerRequisitionNumber="R1").code == "value-not-sendable"
+    assert write(made.etag, SalesOrderName="First").disposition is Disposition.DONE
+    assert write(made.etag, SalesOrderName="Second").code == ROW_CHANGED
+    assert write(None, SalesOrderName=None, RequestedShippingDate=None).disposition is Disposition.DONE
+    row = erp.read(SalesOrderHeader, [key], ["SalesOrderName", "RequestedShippingDate"])[key]
+    assert row.values == {"SalesOrderName": None, "RequestedShippingDate": None}
+
+
+def test_a_number_that_is_taken_is_told_as_such_and_a_removed_row_is_gone(erp):
+    key = (("CustomerAccount", "SHOP-7"),)
+    create(erp, Customer, key, CustomerGroupId="30", SalesCurrencyCode="USD", OrganizationName="Seven")
+    write = Write(
+        WriteKind.CREATE, Customer, key, {**dict(key), "CustomerGroupId": "30", "SalesCurrencyCode": "USD"}
+    )
+    assert [outcome.code for outcome in erp.perform([write])] == [ROW_EXISTS]
+    gone = Write(WriteKind.DELETE, Customer, key, id="SHOP-7")
+    assert [outcome.disposition.value for outcome in erp.perform([gone, gone])] == ["done", "done"]
+    assert erp.read(Customer, [key], []) == {}
+
+
+def test_a_refused_row_names_its_column_and_spoils_no_other(erp):
+    def write(number, **fields):
+        key = (("VendorAccountNumber", number),)
+        return Write(
+            WriteKind.CREATE,
+            Vendor,
+            key,
+            {**dict(key), "VendorGroupId": "10", "CurrencyCode": "USD", **fields},
+        )
+
+    first, refused, third = erp.perform(
+        [write("SHOP-1"), write("SHOP-2", CurrencyCode="canary"), write("SHOP-3")]
+    )
+    assert first.disposition is third.disposition is Disposition.DONE
+    assert refused.code == "business-rule-refused"
+    assert "CurrencyCode" in refused.message
+    assert "canary" not in f"{refused}"
+
+
+def test_a_payment_stands_in_a_journal_by_its_number(erp):
+    journal = create(
+        erp, CustomerPaymentJournalHeader, (("Description", "shop 2026-03-10"),), JournalName="CustPay"
+    )
+    header = Ref(CustomerPaymentJournalHeader, (("JournalBatchNumber", journal.id),))
+    key = (("JournalBatchNumber", header), ("LineNumber", Decimal(1)))
+    payment = create(erp, CustomerPaymentJournalLine, key, TransactionDate=date(2026, 3, 10), AccountType="Cust",
+        AccountDisplayValue="C100001", CreditAmount=Decimal("19.95"), CurrencyCode="USD", PaymentMethodName="CARD")  # fmt: skip
+    row = erp.read(CustomerPaymentJournalLine, [key], ["CreditAmount", "AccountType", "TransactionDate"])[key]
+    assert row.id == payment.id == f"JournalBatchNumber='{journal.id}',LineNumber=1"
+    assert row.values == {
+        "CreditAmount": Decimal("19.95"),
+        "AccountType": "Cust",
+        "TransactionDate": date(2026, 3, 10),
+    }
+    assert [
+        r.key
+        for r in erp.children(CustomerPaymentJournalLine, "JournalBatchNumber", [journal.id], [])[journal.id]
+    ] == [key]
+
+
+def test_stock_prices_and_accounts_are_read_by_whichever_columns(erp):
+    item = ref(ReleasedProduct, ItemNumber="TEA-001")
+    stock = tuple(
+        sorted(
+            {"ItemNumber": item, "InventorySiteId": "1", "InventoryWarehouseId": "11"}.items(),
+            key=lambda c: c[0],
+        )
+    )
+    account = (("MainAccountId", "110110"),)
+    price = (("ItemNumber", item), ("PriceCurrencyCode", "USD"))
+    assert erp.read(WarehouseOnHand, [stock], ["OnHandQuantity"])[stock].values["OnHandQuantity"] > 0
+    assert erp.read(MainAccount, [account], ["Name"])[account].values == {"Name": "Bank account"}
+    assert erp.read(SalesPriceAgreement, [price], ["Price"])[price].values["Price"] > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_is_described_fetched_and_swept_as_far_as_it_has_rows(erp, model):
+    schema = erp.describe(model)
+    assert [n for n, c in columns(model).items() if not c.local and n not in schema.columns] == []
+    newest = erp.recent(model, 3)
+    fetched = erp.fetch(model, newest)
+    assert (list(fetched.records), fetched.malformed) == (newest, {})
+
+
+def test_a_posted_invoice_is_found_by_the_sweep_and_nothing_of_another_company_is(erp, sandbox, make_order):
+    _, made = make_order("shop-9")
+    line = (
+        ("CustomersLineNumber", 1),
+        ("SalesOrderNumber", Ref(SalesOrderHeader, (("SalesOrderNumber", made.id),))),
+    )
+    create(
+        erp,
+        SalesOrderLine,
+        line,
+        ItemNumber=ref(ReleasedProduct, ItemNumber="TEA-001"),
+        OrderedSalesQuantity=Decimal(1),
+    )
+    cursors = {m: erp.changes(m, None).cursor for m in (SalesInvoiceHeader, SalesOrderHeader, Customer)}
+    finance = sandbox.finance["dev"]
+    with finance.rows.transaction():
+        number = finance.records.invoice("usmf", made.id)
+    found = erp.changes(SalesInvoiceHeader, cursors[SalesInvoiceHeader])
+    [invoice] = [c for c in found.items if f"'{number}'" in c.key]
+    record = erp.fetch(SalesInvoiceHeader, [invoice.key]).records[invoice.key]
+    assert record.SalesOrderNumber == Ref(SalesOrderHeader, (("SalesOrderNumber", made.id),))
+    assert made.id in {c.key for c in erp.changes(SalesOrderHeader, cursors[SalesOrderHeader]).items}
+    assert erp.changes(Customer, cursors[Customer]).items == ()
+
+
+def test_the_check_up_finds_the_sandbox_ready(erp):
+    checks = list(erp.check_up(Needs(tuple(MODELS))))
+    assert {check.state for check in checks} == {State.GOOD}
+    assert "usmf" in erp.probe()
+
+
+def test_a_strained_environment_is_waited_for(erp, sandbox, clock):
+    began = clock.now()
+    sandbox.finance["dev"].strain(7)
+    assert erp.probe()
+    assert (clock.now() - began).total_seconds() >= 7
