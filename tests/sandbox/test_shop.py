@@ -174,15 +174,26 @@ def test_sub_resources_and_small_lists(sandbox, store):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"), [("DELETE", "/Orders/1001", None), ("GET", "/Orders/Search", None)]
+    ("method", "path", "status"),
+    [
+        ("DELETE", "/Orders/1001", 405),
+        ("POST", "/Products/100/AdvancedOptions", 405),
+        ("POST", "/RMA", 405),
+        ("GET", "/Orders/Search", 404),
+        ("GET", "/Inventory", 404),
+        ("GET", "/Orders/1001/Notes", 404),
+        ("GET", "/PaymentTokens", 404),
+    ],
 )
-def test_what_the_shop_does_not_have_is_404(sandbox, store, method, path, body):
+def test_what_the_shop_does_not_have_is_told_apart_from_what_cannot_be_done_there(
+    sandbox, store, method, path, status
+):
     sandbox.shops["dev"].place_orders(1, 1)
-    assert store.call(method, path, body).status_code == 404
+    assert store.call(method, path, None).status_code == status
 
 
-def test_xml_is_415_and_broken_json_400(store):
-    assert store.call("GET", "/Orders", Accept="application/xml").status_code == 415
+def test_other_media_types_are_415_and_broken_json_400(store):
+    assert store.call("GET", "/Orders", Accept="text/csv").status_code == 415
     broken = store.client.put(
         store.base + "/Orders", headers={**store.headers, "content-type": "application/json"}, content=b"[{"
     )

@@ -62,3 +62,25 @@ def _products() -> tuple[Product, ...]:
 
 PRODUCTS = _products()
 LIMITED = Product(190, UNKNOWN_SKU, "Limited edition mug", Decimal("24.90"), Decimal("0.5"))
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A product that the shop keeps in variants of two options, each with a SKU and a stock of its own."""
+
+    product: Product
+    option_sets: tuple[tuple[str, tuple[str, ...]], ...]
+    """Names of the options with what can be chosen."""
+
+
+VARIED = (
+    Varied(
+        Product(150, "APR-001", "Linen apron", Decimal("34.00"), Decimal("0.75")),
+        (("Size", ("S", "M", "L")), ("Colour", ("Red", "Navy"))),
+    ),
+    Varied(
+        Product(151, "TBC-001", "Table cloth", Decimal("58.50"), Decimal("1.5")),
+        (("Length", ('60" long', '84" long')), ("Colour", ("White", "Sage"))),
+    ),
+)
+"""Only the shop sells them, and only by REST and in its catalogue: what shoppers order by seed stays as it is."""

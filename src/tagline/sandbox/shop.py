@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import PUT_TRIGGERS_ORDER_CHANGED, THROTTLE_STATUS, UNAUTHORISED_BODY
 from tagline.sandbox.catalogue import LIMITED, PRODUCTS, Product
 from tagline.sandbox.control import control_shop
 from tagline.sandbox.door import Door
+from tagline.sandbox.shop_access import Access, App, Permit, ShopKeys
+from tagline.sandbox.shop_answers import HEADERS, BadParameterError, error, form_of, rendered, shop_json
 from tagline.sandbox.shop_api import ShopApi
 from tagline.sandbox.shop_fields import Record, amount_of
-from tagline.sandbox.shop_lists import BadParameterError, error, shop_json
+from tagline.sandbox.shop_history import refund, write_history
+from tagline.sandbox.shop_merge import stamped
 from tagline.sandbox.shop_orders import Numbers, item_count, to_order
-from tagline.sandbox.shop_webhooks import ORDER_CHANGED, ORDER_NEW, Webhooks
-from tagline.sandbox.shop_writes import UnfitError, stamped
+from tagline.sandbox.shop_quirks import ShopQuirks
+from tagline.sandbox.shop_shape import UnfitError
+from tagline.sandbox.shop_state import ShopState
+from tagline.sandbox.shop_store import Store
 from tagline.sandbox.shoppers import Draft, awkward, draw
 from tagline.sandbox.values import Request, Response
 
 ROOT = re.compile(r"/3dcartwebapi/v[12]/", re.IGNORECASE)
 BUCKET_SIZE = 50
 LEAK_PER_S = 2.0
-
-
-@dataclass(frozen=True)
-class ShopKeys:
-    """The header trio that opens a store."""
-
-    secure_url: str
-    private_key: str = field(repr=False)
-    token: str = field(repr=False)
 
 
 class LeakyBucket:
@@ -62,54 +58,92 @@ class Shop:
     Args:
         seed: Decides the ids it gives out.
         rate_limits: Whether the leaky bucket is enforced.
+        quirks: How it does what nobody is sure of.
+        apps: What can ask for a bearer token; without any there is one, `Shop.app`.
     """
 
     def __init__(
-        self, clock: Clock, keys: ShopKeys, *, time_zone: str, currency: str, seed: int, rate_limits: bool
+        self,
+        clock: Clock,
+        keys: ShopKeys,
+        *,
+        time_zone: str,
+        currency: str,
+        seed: int,
+        rate_limits: bool,
+        quirks: ShopQuirks | None = None,
+        apps: Sequence[App] = (),
     ) -> None:
         self.keys = keys
         self.time_zone = time_zone
         self.currency = currency
-        self.orders: dict[int, Record] = {}
-        """By OrderID, ascending."""
-        self.webhooks = Webhooks(clock)
-        self.put_triggers_order_changed = PUT_TRIGGERS_ORDER_CHANGED
+        random = Random(f"app {seed}")  # noqa: S311 - throw-away credentials of a sandbox
+        self.app = apps[0] if apps else App(f"{random.getrandbits(128):032x}", keys.private_key, "https://")
+        self.access = Access(keys, tuple(apps) or (self.app,), seed)
         self.products: tuple[Product, ...] = (*PRODUCTS, LIMITED)
+        """What shoppers order; `GET /Products` has more."""
         self._clock = clock
         self._zone = ZoneInfo(time_zone)
+        self._store = Store(
+            clock,
+            store_url=keys.secure_url,
+            time_zone=time_zone,
+            currency=currency,
+            seed=seed,
+            quirks=quirks or ShopQuirks(),
+        )
+        self.orders = self._store.orders
+        """By OrderID, ascending."""
+        self.webhooks = self._store.webhooks
         self._bucket = LeakyBucket(clock) if rate_limits else None
-        self._random = Random(f"shop {seed}")  # noqa: S311 - ids of a sandbox, repeatable by seed
-        self._next_order, self._next_item, self._next_transaction = 1001, 5001, 301
-        self._api = ShopApi(self)
-        self.door = Door(clock, self._answer, failure=_failure, control=lambda r: control_shop(self, r))
+        self.state = ShopState(self._store, self.access)
+        """What it holds, for whoever keeps that over a restart."""
+        self._api = ShopApi(self._store)
+        self.door = Door(clock, self._answer, failure=self._failure, control=lambda r: control_shop(self, r))
+
+    @property
+    def quirks(self) -> ShopQuirks:
+        """How it does what nobody is sure of; a test may give it others at any time."""
+        return self._store.quirks
+
+    @quirks.setter
+    def quirks(self, quirks: ShopQuirks) -> None:
+        self._store.quirks = quirks
+        self._store.webhooks.quirks = quirks
 
     def handle(self, request: Request) -> Response:
         """Answer one request; see `Door.handle`."""
         return self.door.handle(request)
 
+    def counts(self) -> Mapping[str, int]:
+        """Records by resource."""
+        with self.door.lock:
+            return {name: len(table) for name, table in self._store.tables.items()}
+
+    def grant(self, scopes: Permit = None) -> str:
+        """A bearer token as an app would get it; None permits everything."""
+        with self.door.lock:
+            return self.access.grant(scopes)
+
     def now(self) -> str:
         """Now as the store writes it: local, no zone, whole seconds."""
-        return self._clock.now().astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
+        return self._store.now()
 
     def place_order(self, draft: Draft) -> int:
         """A shopper completes a checkout; the new OrderID."""
         with self.door.lock:
             placed = (self._clock.now() - draft.age).astimezone(self._zone)
-            items, order_id = item_count(draft), self._next_order
+            store, order_id = self._store, self._store.number("OrderID")
             numbers = Numbers(
                 order_id=order_id,
                 invoice_number=order_id + 40_000,
-                item_ids=range(self._next_item, self._next_item + items),
-                transaction_ids=range(self._next_transaction, self._next_transaction + 2),
+                item_ids=store.numbers("ItemIndexID", item_count(draft)),
+                transaction_ids=store.numbers("TransactionIndexID", 2),
                 placed=placed.strftime("%Y-%m-%dT%H:%M:%S"),
-                now=self.now(),
+                now=store.now(),
                 store_url=self.keys.secure_url,
             )
-            self._next_order += self._random.choice((1, 1, 1, 2, 3))
-            self._next_item += items
-            self._next_transaction += 2
-            self.orders[order_id] = to_order(draft, numbers)
-            self._announce(ORDER_NEW, order_id)
+            store.take_in(to_order(draft, numbers))
         return order_id
 
     def place_orders(self, count: int, seed: int) -> list[int]:
@@ -119,6 +153,12 @@ class Shop:
         if count > 1:
             drafts[-1] = replace(awkward()["old_shipped"], shopper=drafts[-1].shopper)
         return [self.place_order(draft) for draft in drafts]
+
+    def place_history(self, count: int, seed: int) -> list[int]:
+        """Years of orders, the same ones for the same seed and time; no webhook is raised. Meant for a shop without orders."""
+        with self.door.lock:
+            local = self._clock.now().astimezone(self._zone).replace(tzinfo=None)
+            return write_history(self._store, count, seed, local)
 
     def place_awkward(self) -> dict[str, int]:
         """One order of every case that integrations get wrong; OrderIDs by case."""
@@ -138,59 +178,53 @@ class Shop:
         with self.door.lock:
             self._change({**self.orders[order_id], "OrderStatusID": status, "UserID": "admin"})
 
-    def replace_by_put(self, order: Record) -> None:
-        """A REST PUT has produced this order; it is already stamped."""
-        self.orders[order["OrderID"]] = order
-        if self.put_triggers_order_changed:
-            self._announce(ORDER_CHANGED, order["OrderID"])
+    def give_back(self, order_id: int, amount: Decimal) -> None:
+        """The merchant refunds that much; it shows as a transaction, the total stays."""
+        with self.door.lock:
+            order = self.orders[order_id]
+            row = refund(self._store, order, amount, self.now())
+            self._change({**order, "TransactionList": [*order["TransactionList"], row], "UserID": "admin"})
 
     def _change(self, order: Record) -> None:
-        self.orders[order["OrderID"]] = stamped(order, self.now())
-        self._announce(ORDER_CHANGED, order["OrderID"])
-
-    def _announce(self, event: int, order_id: int) -> None:
-        self.webhooks.queue(event, order_id, lambda: shop_json([self.orders[order_id]]).body)
+        self._store.keep("orders", stamped(order, self.now()))
 
     def _answer(self, request: Request) -> Response:
+        if (signed_in := self.access.answer(request)) is not None:
+            return signed_in
         root = ROOT.match(request.path)
         if root is None:
-            return Response(404, (("Content-Type", "text/html"),), b"<html><body>Not found</body></html>")
-        if not self._opens(request.headers):
-            return shop_json(UNAUTHORISED_BODY, 401)
+            return _page(404, "Not found")
+        path = request.path[root.end() :].strip("/")
+        if not self.access.permits(request.headers, path.partition("/")[0].lower(), request.method):
+            body = self.quirks.unauthorised_body
+            return Response(401, HEADERS) if body is None else shop_json(body, 401)
         if self._bucket is not None and not self._bucket.take():
-            return _failure(THROTTLE_STATUS)
+            return self._throttled()
         if _media_type_is_wrong(request):
-            return error(415, "The media type is not supported")
+            return shop_json(error(415, "The media type is not supported").value, 415)
         try:
-            return self._api.route(request, request.path[root.end() :].strip("/"))
+            return rendered(self._api.route(request, path), request)
         except (BadParameterError, UnfitError) as refusal:
-            return error(400, str(refusal))
+            return rendered(error(400, str(refusal)), request)
 
-    def _opens(self, headers: Mapping[str, str]) -> bool:
-        def bare(url: str) -> str:
-            return url.lower().split("://")[-1].removeprefix("www.").rstrip("/")
+    def _failure(self, status: int) -> Response:
+        if status == 429:
+            return self._throttled()
+        return _page(503, "Service Unavailable") if status == 503 else Response(status)
 
-        return (
-            bare(headers.get("secureurl", "")) == bare(self.keys.secure_url)
-            and headers.get("privatekey") == self.keys.private_key
-            and headers.get("token") == self.keys.token
-        )
+    def _throttled(self) -> Response:
+        status, headers = self.quirks.throttle_status, self.quirks.throttle_headers
+        told = shop_json(error(status, "Too many requests").value, status)
+        return replace(told, headers=(*told.headers, *headers))
 
 
 def _media_type_is_wrong(request: Request) -> bool:
-    """The sandbox speaks JSON alone; the Content-Type of a GET is ignored, as the shop does."""
-    accept = request.headers.get("accept", "*/*")
-    if not any(kind in accept for kind in ("json", "*/*", "application/*")):
+    """The Content-Type of a GET is ignored, as the shop does."""
+    if not form_of(request.headers.get("accept", "")):
         return True
-    sent = request.headers.get("content-type", "application/json")
-    return request.method in ("POST", "PUT") and "json" not in sent
+    return request.method in ("POST", "PUT") and not form_of(request.headers.get("content-type", ""))
 
 
-def _failure(status: int) -> Response:
-    if status == 429:
-        return error(429, "Too many requests")
-    if status == 503:
-        return Response(
-            503, (("Content-Type", "text/html"),), b"<html><body>Service Unavailable</body></html>"
-        )
-    return Response(status)
+def _page(status: int, text: str) -> Response:
+    """What IIS or a proxy says, which is no JSON."""
+    return Response(status, (("Content-Type", "text/html"),), f"<html><body>{text}</body></html>".encode())

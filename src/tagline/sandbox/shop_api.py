@@ -1,38 +1,35 @@
-"""The resources of the shop's REST API: which address does what."""
+"""The shop's REST API: which address does what, the same way for every resource. Source: 3dcart notes, sections 2 and 5 to 8."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
 
-from tagline.sandbox.catalogue import Product
-from tagline.sandbox.shop_fields import EVENTS, STATUSES, Record
-from tagline.sandbox.shop_lists import error, listing, order_filter, result, shop_json
-from tagline.sandbox.shop_webhooks import Webhooks
-from tagline.sandbox.shop_writes import UnfitError, merged_order, merged_shipment, updated, written
-from tagline.sandbox.values import Request, Response
+from tagline.sandbox.assumptions import METHOD_NOT_ALLOWED_MESSAGE
+from tagline.sandbox.shop_answers import Answer, envelope, error, form_of, new, result, updated
+from tagline.sandbox.shop_fields import Record
+from tagline.sandbox.shop_lists import kept, listing
+from tagline.sandbox.shop_resources import (
+    EVENT_FILTERS,
+    MEMBERSHIPS,
+    RESOURCES,
+    SKU_FILTERS,
+    Membership,
+    Part,
+)
+from tagline.sandbox.shop_shape import UnfitError, by_name, created, merged, whole
+from tagline.sandbox.shop_shapes import SKU_INFO, WEBHOOKS
+from tagline.sandbox.shop_store import Store
+from tagline.sandbox.shop_writer import Writer
+from tagline.sandbox.shop_xml import from_xml
+from tagline.sandbox.values import Request
 from tagline.sandbox.wire import decode
 
-CHILD_LISTS = {
-    "items": "OrderItemList",
-    "shipments": "ShipmentList",
-    "transactions": "TransactionList",
-    "questions": "QuestionList",
-}
-WEBHOOK_CHANGEABLE = ("Name", "Url", "Enabled", "Format")
-
-
-class Store(Protocol):
-    """What the API needs of the shop it belongs to."""
-
-    orders: dict[int, Record]
-    webhooks: Webhooks
-    products: tuple[Product, ...]
-    time_zone: str
-    currency: str
-
-    def now(self) -> str: ...
-    def replace_by_put(self, order: Record) -> None: ...
+NEEDED_OF_WEBHOOKS = ("Name", "Url", "EventType", "Enabled")
+NOT_FOUND = "The requested resource was not found"
+LONGEST_KEY = 18
+"""Digits of a key that is looked for; no shop has more."""
 
 
 class ShopApi:
@@ -40,15 +37,9 @@ class ShopApi:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._resources: Mapping[str, Callable[[Request, list[str]], Response | None]] = {
-            "orders": self._orders,
-            "products": self._products,
-            "orderstatus": self._statuses,
-            "webhooks": self._webhooks,
-            "storesettings": self._settings,
-        }
+        self._writer = Writer(store)
 
-    def route(self, request: Request, path: str) -> Response:
+    def route(self, request: Request, path: str) -> Answer:
         """
         Answer one request.
 
@@ -56,160 +47,220 @@ class ShopApi:
             BadParameterError: A query parameter cannot be read.
             UnfitError: The body cannot be taken.
         """
-        name, *rest = [segment.lower() for segment in path.split("/")]
-        resource = self._resources.get(name)
-        answer = resource(request, rest) if resource else None
-        return error(404, "The requested resource was not found") if answer is None else answer
+        name, *rest = [unquote(segment).lower() for segment in path.split("/")]
+        match name, rest:
+            case "products", ["skuinfo"]:
+                return self._sku_infos(request)
+            case "products", [key, "skuinfo"]:
+                return self._sku_info(request, self._row("products", key))
+            case "webhooks", _:
+                return self._webhooks(request, rest)
+            case "storesettings", []:
+                return self._settings(request)
+            case _, [] if name in RESOURCES:
+                return self._list(request, name)
+            case _, [key] if name in RESOURCES:
+                return self._one(request, name, key)
+            case _, [key, last, *inner] if name in RESOURCES and len(inner) <= 1:
+                return self._inside(request, name, key, last, inner)
+        return error(404, NOT_FOUND)
 
-    def _orders(self, request: Request, rest: list[str]) -> Response | None:
-        match request.method, rest:
-            case "GET", []:
-                query = _query(request)
-                keep = order_filter(query)
-                return listing([o for o in self._store.orders.values() if keep(o)], query, "orders")
-            case "PUT", []:
-                return written([self._put_order(_id(sent, "OrderID"), sent) for sent in _objects(request)])
-            case "GET", [order_id]:
-                order = self._order(order_id)
-                return None if order is None else shop_json([order])
-            case "PUT", [order_id]:
-                return self._put_one(order_id, _objects(request))
-            case "GET", [order_id, child] if child in CHILD_LISTS:
-                order = self._order(order_id)
-                return None if order is None else listing(order[CHILD_LISTS[child]], _query(request), child)
-            case "PUT", [order_id, "shipments"]:
-                return self._put_shipments(order_id, _objects(request), None)
-            case "PUT", [order_id, "shipments", shipment_id] if shipment_id.isdigit():
-                return self._put_shipments(order_id, _objects(request), int(shipment_id))
-        return None
+    def _row(self, name: str, key: str) -> Record | None:
+        return self._store.tables[name].get(int(key)) if key.isdecimal() and len(key) <= LONGEST_KEY else None
 
-    def _order(self, text: str) -> Record | None:
-        return self._store.orders.get(int(text)) if text.isdigit() else None
+    def _list(self, request: Request, name: str) -> Answer:
+        resource = RESOURCES[name]
+        match request.method:
+            case method if method not in resource.verbs:
+                return _not_allowed(method)
+            case "GET":
+                return self._found(request, name, self._store.candidates(name, _query(request)))
+            case "POST":
+                processed = _query(request).get("bypassorderprocessing") not in ("1", "true")
+                results = [self._writer.create(name, each, processed=processed) for each in _objects(request)]
+            case _:
+                results = [self._change(name, each) for each in _objects(request)]
+        return self._enveloped(results)
 
-    def _put_one(self, text: str, sent: Sequence[Mapping[str, Any]]) -> Response | None:
-        order = self._order(text)
-        if order is None or len(sent) != 1:
-            return None if order is None else error(400, "Exactly one order is expected")
-        answer = self._put_order(order["OrderID"], sent[0])
-        return shop_json([answer], int(answer["Status"]))
+    def _change(self, name: str, sent: Mapping[str, Any]) -> Record:
+        """One element of a bulk PUT, which must say itself which record it is about."""
+        resource = RESOURCES[name]
+        holder = by_name(sent).get(resource.within.lower()) if resource.within else sent
+        key = by_name(holder).get(resource.key.lower()) if isinstance(holder, Mapping) else None
+        if not str(key).isdecimal() or len(str(key)) > LONGEST_KEY:
+            return result(resource.key, 0, 400, f"{resource.key} is required")
+        return self._writer.change(name, int(str(key)), sent)
 
-    def _put_order(self, order_id: int, sent: Mapping[str, Any]) -> Record:
-        order = self._store.orders.get(order_id)
-        if order is None:
-            return result("OrderID", order_id, 404, "Order not found")
-        try:
-            self._store.replace_by_put(merged_order(order, sent, self._store.now()))
-        except UnfitError as unfit:
-            return result("OrderID", order_id, 400, str(unfit))
-        return updated("OrderID", order_id)
+    def _found(self, request: Request, name: str, rows: Any) -> Answer:
+        resource, query = RESOURCES[name], _query(request)
+        quirks = self._store.quirks
+        rows = kept(rows, resource.filters, query, quirks)
+        answer = listing(rows, query, quirks, cap=resource.cap, name=resource.shape.name)
+        return self._shown(name, answer) if answer.has_records else answer
 
-    def _put_shipments(
-        self, text: str, sent: Sequence[Mapping[str, Any]], shipment_id: int | None
-    ) -> Response | None:
-        order = self._order(text)
-        if order is None:
-            return None
-        results = []
-        for shipment in sent:
-            key = _id(shipment, "ShipmentID") if shipment_id is None else shipment_id
-            try:
-                order = merged_shipment(order, key, shipment, self._store.now())
-            except UnfitError as unfit:
-                results.append(result("ShipmentID", key, 400, str(unfit)))
-            except KeyError:
-                results.append(result("ShipmentID", key, 404, "Shipment not found"))
-            else:
-                results.append(updated("ShipmentID", key))
-        if any(r["Status"] == "200" for r in results):
-            self._store.replace_by_put(order)
-        if shipment_id is not None and results[0]["Status"] == "404":
-            return None
-        return written(results)
+    def _shown(self, name: str, answer: Answer) -> Answer:
+        shown = [self._store.shown(name, row) for row in answer.value]
+        return Answer(answer.status, shown, answer.name, has_records=True)
 
-    def _products(self, request: Request, rest: list[str]) -> Response | None:
-        if request.method != "GET" or len(rest) > 1:
-            return None
-        query = _query(request)
-        sku = query.get("sku", "").strip().casefold()
-        wanted = rest[0] if rest else ""
-        found = [
-            _product(p, self._store.now())
-            for p in self._store.products
-            if (not sku or p.sku.casefold() == sku) and (not wanted or str(p.catalog_id) == wanted)
-        ]
-        return listing(found, query, "products")
+    def _one(self, request: Request, name: str, key: str) -> Answer:
+        resource, row = RESOURCES[name], self._row(name, key)
+        if request.method not in resource.one:
+            return _not_allowed(request.method)
+        if row is None:
+            return error(404, NOT_FOUND)
+        if request.method == "GET":
+            return self._shown(name, Answer(200, [row], resource.shape.name))
+        if request.method == "DELETE":
+            return Answer(200, [self._writer.delete(name, int(key))])
+        return self._single(self._writer.change(name, int(key), _object(request)))
 
-    def _statuses(self, request: Request, rest: list[str]) -> Response | None:
-        if request.method != "GET" or len(rest) > 1:
-            return None
-        found: list[Record] = [
-            {"OrderStatusID": i, "Sorting": i, "StatusDefinition": text, "StatusText": text, "Visible": True}
-            for i, text in STATUSES.items()
-            if not rest or rest[0] == str(i)
-        ]
-        return listing(found, {"limit": "500", **_query(request)}, "orderstatus") if found else None
+    def _inside(self, request: Request, name: str, key: str, last: str, inner: list[str]) -> Answer:
+        row = self._row(name, key)
+        part, membership = RESOURCES[name].parts.get(last), MEMBERSHIPS.get((name, last))
+        if row is not None and part is not None:
+            return self._part(request, name, row, part, inner)
+        if row is not None and membership is not None and not inner:
+            return self._members(request, name, int(key), membership)
+        return error(404, NOT_FOUND)
 
-    def _settings(self, request: Request, rest: list[str]) -> Response | None:
-        if request.method != "GET" or rest:
-            return None
+    def _members(self, request: Request, name: str, owner: int, membership: Membership) -> Answer:
+        if request.method != "GET":
+            return _not_allowed(request.method)
+        owner_key = RESOURCES[name].key
+
+        def belongs(row: Record) -> bool:
+            value = row[membership.field]
+            if isinstance(value, list):
+                return any(each[owner_key] == owner for each in value)
+            return bool(value == owner)
+
+        return self._found(request, membership.members, filter(belongs, self._store.rows(membership.members)))
+
+    def _part(self, request: Request, name: str, row: Record, part: Part, inner: list[str]) -> Answer:
+        key = self._store.key_of(name, row)
+        verbs = part.verbs & {"PUT"} if inner else part.verbs
+        if request.method not in verbs:
+            return _not_allowed(request.method)
+        if request.method == "GET":
+            shown = self._store.shown(name, row)[part.field]
+            shape = RESOURCES[name].shape.parts[part.field]
+            return listing(shown, _query(request), self._store.quirks, name=shape.name)
+        if request.method == "POST":
+            return self._enveloped(
+                [self._writer.add_part(name, key, part.field, each) for each in _objects(request)]
+            )
+        if inner:
+            return self._single(self._writer.change_part(name, key, part.field, _object(request), inner[0]))
+        return self._enveloped(
+            [self._writer.change_part(name, key, part.field, each) for each in _objects(request)]
+        )
+
+    def _enveloped(self, results: list[Record]) -> Answer:
+        return envelope(results, self._store.quirks.all_failed_status)
+
+    def _single(self, written: Record) -> Answer:
+        return Answer(int(written["Status"]), [written])
+
+    def _sku_info(self, request: Request, product: Record | None) -> Answer:
+        if request.method != "GET":
+            return _not_allowed(request.method)
+        if product is None:
+            return error(404, NOT_FOUND)
+        return Answer(200, [product["SKUInfo"]], SKU_INFO.name, has_records=True)
+
+    def _sku_infos(self, request: Request) -> Answer:
+        if request.method != "GET":
+            return _not_allowed(request.method)
+        query, quirks = _query(request), self._store.quirks
+        infos = kept((p["SKUInfo"] for p in self._store.rows("products")), SKU_FILTERS, query, quirks)
+        return listing(infos, query, quirks, cap=RESOURCES["products"].cap, name=SKU_INFO.name)
+
+    def _settings(self, request: Request) -> Answer:
+        if request.method != "GET":
+            return _not_allowed(request.method)
+        information = {
+            "StoreName": "Sandbox Teas",
+            "StoreSlogan": "",
+            "StoreLogo": "",
+            "StoreEmail": "store@example.com",
+            "StoreURL": self._store.store_url,
+            "StoreSecureURL": self._store.store_url,
+        }
+        merchant = {"Company": "Sandbox Teas LLC", "Address1": "1 Harbor Road", "City": "Savannah"}
         standards = {
             "StoreTimeZone": self._store.time_zone,
             "CurrencySymbol": "$",
             "DecimalPlacesOnPrice": 2,
             "CurrencyCode": self._store.currency,
         }
-        information = {"StoreName": "Sandbox Teas", "StoreEmail": "store@example.com"}
-        return shop_json([{"StoreInformation": information, "StoreStandards": standards}])
+        settings = {
+            "StoreInformation": information,
+            "MerchantInformation": merchant,
+            "StoreStandards": standards,
+        }
+        return Answer(200, [settings], "StoreSettings")
 
-    def _webhooks(self, request: Request, rest: list[str]) -> Response | None:
-        registered = self._store.webhooks.registered
+    def _webhooks(self, request: Request, rest: list[str]) -> Answer:
+        registered, query, quirks = self._store.webhooks.registered, _query(request), self._store.quirks
         match request.method, rest:
             case "GET", []:
-                return listing(list(registered.values()), _query(request), "webhooks")
+                return listing(registered.values(), query, quirks, name=WEBHOOKS.name)
             case "GET", ["events"]:
-                events: list[Record] = [{"EventType": i, "EventName": n} for i, n in EVENTS.items()]
-                return listing(events, _query(request), "events")
+                events = [{"EventType": i, "EventName": n} for i, n in quirks.webhook_events.items()]
+                return listing(kept(events, EVENT_FILTERS, query, quirks), query, quirks, name="WebhookEvent")
             case "POST", []:
-                return shop_json([self._register(sent) for sent in _objects(request)], 201)
+                return self._enveloped([self._register(sent) for sent in _objects(request)])
             case "PUT", []:
-                return written([self._change_webhook(_id(sent, "Id"), sent) for sent in _objects(request)])
-            case method, [text] if text.isdigit() and int(text) in registered:
-                if method == "GET":
-                    return shop_json([registered[int(text)]])
-                if method == "PUT":
-                    return written([self._change_webhook(int(text), sent) for sent in _objects(request)])
-                if method == "DELETE":
-                    del registered[int(text)]
-                    return shop_json([result("Id", text, 200, "deleted successfully")])
-        return None
+                changes = [(whole(sent, "Id"), sent) for sent in _objects(request)]
+                return self._enveloped([self._change_webhook(key, sent) for key, sent in changes])
+            case method, [] | ["events"]:
+                return _not_allowed(method)
+            case method, [text] if text.isdecimal() and len(text) <= LONGEST_KEY and int(text) in registered:
+                return self._webhook(request, method, int(text))
+        return error(404, NOT_FOUND)
+
+    def _webhook(self, request: Request, method: str, webhook_id: int) -> Answer:
+        registered = self._store.webhooks.registered
+        match method:
+            case "GET":
+                return Answer(200, [registered[webhook_id]], WEBHOOKS.name, has_records=True)
+            case "PUT":
+                return self._single(self._change_webhook(webhook_id, _object(request)))
+            case "DELETE":
+                del registered[webhook_id]
+                self._store.on_change("webhooks", webhook_id)
+                return Answer(200, [result("Id", webhook_id, 200, "deleted successfully")])
+        return _not_allowed(method)
 
     def _register(self, sent: Mapping[str, Any]) -> Record:
-        if missing := [name for name in ("Name", "Url", "EventType", "Enabled") if name not in sent]:
-            raise UnfitError(f"{missing[0]} is required")
-        if int(sent["EventType"]) not in EVENTS:
-            raise UnfitError("EventType is not an event")
-        webhook_id = self._store.webhooks.new_id()
-        now = self._store.now()
-        self._store.webhooks.registered[webhook_id] = {
-            "Id": webhook_id,
-            "Name": str(sent["Name"]),
-            "Url": str(sent["Url"]),
-            "EventType": int(sent["EventType"]),
-            "DateCreated": now,
-            "DateUpdated": now,
-            "Format": str(sent.get("Format", "JSON")),
-            "Enabled": sent["Enabled"] in (True, 1, "1", "true", "True"),
-        }
-        return result("Id", webhook_id, 201, "Created successfully")
+        given, store = by_name(sent), self._store
+        if missing := [name for name in NEEDED_OF_WEBHOOKS if given.get(name.lower()) in (None, "")]:
+            return result("Id", 0, 400, f"{missing[0]} is required")
+        try:
+            hook = created(WEBHOOKS, sent, store.quirks, lambda _: 0)
+        except UnfitError as unfit:
+            return result("Id", 0, 400, str(unfit))
+        if hook["EventType"] not in store.quirks.webhook_events:
+            return result("Id", 0, 400, "EventType is not an event")
+        now = store.now()
+        hook |= {"Id": store.webhooks.new_id(), "DateCreated": now, "DateUpdated": now}
+        hook["Format"] = hook["Format"].upper() or "JSON"
+        store.webhooks.registered[hook["Id"]] = hook
+        store.on_change("webhooks", hook["Id"])
+        return new("Id", hook["Id"])
 
     def _change_webhook(self, webhook_id: int, sent: Mapping[str, Any]) -> Record:
         registered = self._store.webhooks.registered
         if webhook_id not in registered:
             return result("Id", webhook_id, 404, "Webhook not found")
-        given = {name: sent[name] for name in WEBHOOK_CHANGEABLE if name in sent}
-        if "Enabled" in given:
-            given["Enabled"] = given["Enabled"] in (True, 1, "1", "true", "True")
-        registered[webhook_id] = {**registered[webhook_id], **given, "DateUpdated": self._store.now()}
+        # The event cannot be changed.
+        wanted = {name: value for name, value in sent.items() if name.lower() != "eventtype"}
+        try:
+            after = merged(WEBHOOKS, registered[webhook_id], wanted, self._store.quirks)
+        except UnfitError as unfit:
+            return result("Id", webhook_id, 400, str(unfit))
+        registered[webhook_id] = {**after, "DateUpdated": self._store.now()}
+        self._store.on_change("webhooks", webhook_id)
         return updated("Id", webhook_id)
 
 
@@ -219,38 +270,23 @@ def _query(request: Request) -> Mapping[str, str]:
 
 def _objects(request: Request) -> list[Mapping[str, Any]]:
     """The body as objects: one alone or an array of them."""
+    is_xml = form_of(request.headers.get("content-type", "")) == "xml"
     try:
-        body = decode(request.body)
-    except ValueError:
-        raise UnfitError("The request body is not JSON") from None
+        body = from_xml(request.body) if is_xml else decode(request.body)
+    except (ValueError, RecursionError):
+        raise UnfitError(f"The request body is not {'XML' if is_xml else 'JSON'}") from None
     found = body if isinstance(body, list) else [body]
     if not found or not all(isinstance(item, dict) for item in found):
         raise UnfitError("The request body holds no records")
     return found
 
 
-def _id(sent: Mapping[str, Any], name: str) -> int:
-    value = next((v for k, v in sent.items() if k.lower() == name.lower()), None)
-    try:
-        return int(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise UnfitError(f"{name} is required") from None
+def _object(request: Request) -> Mapping[str, Any]:
+    found = _objects(request)
+    if len(found) != 1:
+        raise UnfitError("Exactly one record is expected")
+    return found[0]
 
 
-def _product(product: Product, stamp: str) -> Record:
-    """A product with the fields an order needs."""
-    return {
-        "SKUInfo": {
-            "CatalogID": product.catalog_id,
-            "SKU": product.sku,
-            "Name": product.name,
-            "Cost": product.price / 2,
-            "Price": product.price,
-            "RetailPrice": product.price,
-            "SalePrice": product.price,
-            "OnSale": False,
-            "Stock": product.weight * 40,
-        },
-        "LastUpdate": stamp,
-        "Weight": product.weight,
-    }
+def _not_allowed(method: str) -> Answer:
+    return Answer(405, {"Message": METHOD_NOT_ALLOWED_MESSAGE.format(method=method)}, "Error")

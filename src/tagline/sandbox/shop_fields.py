@@ -152,6 +152,18 @@ TRANSACTION: Final[Mapping[str, Any]] = {
     "TransactionCaptured": 0,
 }
 
+QUESTION: Final[Mapping[str, Any]] = {
+    "QuestionAnswerIndexID": 0,
+    "OrderID": 0,
+    "QuestionID": 0,
+    "QuestionTitle": "",
+    "QuestionAnswer": "",
+    "QuestionType": "",
+    "QuestionCheckoutStep": 0,
+    "QuestionSorting": 0,
+    "QuestionDiscountGroup": 0,
+}
+
 LENGTHS: Final[Mapping[str, int]] = {
     "InvoiceNumberPrefix": 50,
     "SalesPerson": 50,
@@ -166,16 +178,39 @@ LENGTHS: Final[Mapping[str, int]] = {
     "BillingCountry": 50,
     "BillingPhoneNumber": 30,
     "BillingEmail": 100,
+    "IP": 16,
     "ExternalComments": 50,
     "ShipmentAddress": 255,
     "ShipmentAddress2": 50,
+    "ShipmentAlias": 100,
     "ShipmentCity": 50,
     "ShipmentCompany": 200,
+    "ShipmentCountry": 50,
+    "ShipmentEmail": 100,
+    "ShipmentFirstName": 100,
+    "ShipmentLastName": 50,
     "ShipmentMethodName": 150,
     "ShipmentShippedDate": 50,
+    "ShipmentPhone": 50,
+    "ShipmentState": 50,
+    "ShipmentZipCode": 20,
     "ShipmentTrackingCode": 100,
+    "ItemID": 150,
+    "ItemAdditionalField1": 255,
+    "ItemAdditionalField2": 255,
+    "ItemAdditionalField3": 255,
+    "ItemPageAdded": 255,
+    "ItemAvailability": 150,
+    "ItemCatalogIDOptions": 255,
+    "TransactionID": 50,
+    "TransactionType": 10,
+    "TransactionMethod": 255,
+    "TransactionApproval": 50,
+    "TransactionReference": 255,
+    "TransactionResponseCode": 50,
+    "QuestionType": 10,
 }
-"""Documented lengths of text that a PUT can change."""
+"""Documented lengths of the text of an order and its parts."""
 
 STATUSES: Final[Mapping[int, str]] = {
     1: "New",
@@ -200,12 +235,17 @@ STATUSES: Final[Mapping[int, str]] = {
     21: "Quote",
 }
 
-EVENTS: Final[Mapping[int, str]] = {1: "Order New", 2: "Order Status Change"}
+
+_LISTS: Final = tuple(name for name, value in ORDER.items() if value == ())
 
 
 def fresh(template: Mapping[str, Any]) -> Record:
     """A blank record in the template's order; lists are its own."""
-    return {name: [] if value == () else value for name, value in template.items()}
+    record = dict(template)
+    for name in _LISTS:
+        if name in record:
+            record[name] = []
+    return record
 
 
 def amount_of(order: Record) -> Decimal:

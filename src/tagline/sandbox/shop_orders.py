@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from tagline.sandbox.shop_fields import ITEM, ORDER, SHIPMENT, TRANSACTION, ZERO, Record, amount_of, fresh
-from tagline.sandbox.shop_writes import TRACKING_WIDTH
+from tagline.sandbox.shop_shape import TRACKING_WIDTH
 from tagline.sandbox.shoppers import Draft, Line, Payment, option_price
 
 METHODS = {

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import PROBE_ANSWER_IS_IGNORED, WEBHOOK_RETRY_AFTER
+from tagline.sandbox.shop_answers import JSON, XML
 from tagline.sandbox.shop_fields import Record
+from tagline.sandbox.shop_quirks import ShopQuirks
+from tagline.sandbox.shop_xml import to_xml
 from tagline.sandbox.values import Request
+from tagline.sandbox.wire import encode_doubles
 
-ORDER_NEW = 1
-ORDER_CHANGED = 2
 Send = Callable[[Request], "int | None"]
 """Sends a request; the answer's status, or None when no answer came."""
 
@@ -25,11 +27,12 @@ class Delivery:
 
     webhook_id: int
     url: str
-    order_id: int
+    record_id: int
     body: bytes
-    """An array holding the one order as it was when the event happened."""
+    """An array holding the one record as it was when the event happened."""
     due: datetime
     attempts: int = 0
+    is_xml: bool = False
 
 
 @dataclass
@@ -39,6 +42,9 @@ class Mishaps:
     lost: float = 0.0
     doubled: float = 0.0
     reordered: bool = False
+    late: float = 0.0
+    late_by: timedelta = timedelta(minutes=10)
+    """How much later a late one comes; the ones after it overtake it."""
     seed: int = 0
 
 
@@ -47,6 +53,7 @@ class Webhooks:
     """The registrations of a shop and what is on its way. Thread-safe."""
 
     clock: Clock
+    quirks: ShopQuirks = field(default_factory=ShopQuirks)
     mishaps: Mishaps = field(default_factory=Mishaps)
     registered: dict[int, Record] = field(default_factory=dict)
     given_up: list[Delivery] = field(default_factory=list)
@@ -66,15 +73,42 @@ class Webhooks:
         self._last_id += 1
         return self._last_id
 
-    def queue(self, event: int, order_id: int, body: Callable[[], bytes]) -> None:
-        """Queue one delivery for every enabled registration of the event."""
-        wanted = [w for w in self.registered.values() if w["EventType"] == event and w["Enabled"]]
+    def queue(self, event: str, name: str, record_id: int, record: Callable[[], Record]) -> None:
+        """
+        Queue one delivery for every enabled registration of the event.
+
+        Args:
+            event: Its name; without an id in the table of events nobody can have registered for it.
+            name: What a record is called in XML.
+        """
+        number = next((i for i, each in self.quirks.webhook_events.items() if each == event), None)
+        wanted = [w for w in self.registered.values() if w["EventType"] == number and w["Enabled"]]
         if not wanted:
             return
-        text, now = body(), self.clock.now()
+        told, now = [record()], self.clock.now()
         with self._lock:
-            self._queue += [Delivery(w["Id"], w["Url"], order_id, text, now) for w in wanted]
+            for hook in wanted:
+                is_xml = hook["Format"].upper() == "XML"
+                body = (to_xml(told, name) if is_xml else encode_doubles(told)).encode()
+                self._queue.append(Delivery(hook["Id"], hook["Url"], record_id, body, now, is_xml=is_xml))
         self.on_queued()
+
+    def facts(self) -> Mapping[str, Any]:
+        """What is known beside the registrations: deliveries, probes, the last id."""
+        with self._lock:
+            return {
+                "waiting": [astuple(d) for d in (*self._in_hand, *self._queue)],
+                "given_up": [astuple(d) for d in self.given_up],
+                "probed": set(self._probed),
+                "last_id": self._last_id,
+            }
+
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """Know exactly this beside the registrations; what was being sent is sent again."""
+        with self._lock:
+            self._in_hand, self._queue = [], [Delivery(*given) for given in facts["waiting"]]
+            self.given_up = [Delivery(*given) for given in facts["given_up"]]
+            self._probed, self._last_id = set(facts["probed"]), facts["last_id"]
 
     def waiting(self) -> Sequence[Delivery]:
         """What has not been delivered yet: what is just being sent, then the queue."""
@@ -119,6 +153,11 @@ class Webhooks:
         self._draws += 1
         random = Random(f"{self.mishaps.seed} {self._draws}")  # noqa: S311 - mishaps need a seed, not secrecy
         kept = [d for d in due if random.random() >= self.mishaps.lost]
+        if self.mishaps.late:
+            late = [d for d in kept if d.attempts == 0 and random.random() < self.mishaps.late]
+            kept = [d for d in kept if d not in late]
+            then = self.clock.now() + self.mishaps.late_by
+            self._queue += [replace(d, due=then, attempts=1) for d in late]
         kept += [d for d in kept if random.random() < self.mishaps.doubled]
         if self.mishaps.reordered:
             random.shuffle(kept)
@@ -128,19 +167,20 @@ class Webhooks:
         if delivery.webhook_id not in self._probed:
             status = send(Request("GET", delivery.url))
             self._probed.add(delivery.webhook_id)
-            if not PROBE_ANSWER_IS_IGNORED and status != 200:
+            if not self.quirks.probe_answer_is_ignored and status != 200:
                 return False
         headers = {
-            "content-type": "application/json; charset=utf-8",
+            "content-type": XML if delivery.is_xml else JSON,
             "content-length": str(len(delivery.body)),
         }
         status = send(Request("POST", delivery.url, headers, delivery.body))
         return status is not None and status < 500
 
     def _again(self, delivery: Delivery) -> None:
-        if delivery.attempts >= len(WEBHOOK_RETRY_AFTER):
+        spacing = self.quirks.webhook_retry_after
+        if delivery.attempts >= len(spacing):
             self.given_up.append(delivery)
             return
-        due = self.clock.now() + WEBHOOK_RETRY_AFTER[delivery.attempts]
+        due = self.clock.now() + spacing[delivery.attempts]
         with self._lock:
             self._queue.append(replace(delivery, due=due, attempts=delivery.attempts + 1))
