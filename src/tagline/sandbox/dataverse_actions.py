@@ -1,34 +1,60 @@
-"""Actions that move an order on. Source: Web API notes, 15.4."""
+"""Actions that move orders and invoices on. Source: Web API notes, 15.4."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from tagline.sandbox.assumptions import INVALID_STATE_CODE
+from tagline.sandbox.assumptions import (
+    CONVERTED_INVOICE_IS_PRICE_LOCKED,
+    CONVERTED_ORDER_IS_INVOICED,
+    INVALID_STATE_CODE,
+)
 from tagline.sandbox.dataverse_body import BIND, read_object, read_values
 from tagline.sandbox.dataverse_call import Call, Resolve
-from tagline.sandbox.dataverse_errors import Refusal, no_segment, payload
-from tagline.sandbox.dataverse_orders import CANCELED, FULFILLED, SUBMITTED
+from tagline.sandbox.dataverse_documents import CANCELED, FULFILLED, INVOICED, SUBMITTED
+from tagline.sandbox.dataverse_errors import Refusal, no_row, payload
+from tagline.sandbox.dataverse_literals import GUID
+from tagline.sandbox.dataverse_platform import (
+    Operation,
+    Platform,
+    missing_parameter,
+    parameters,
+    text_parameter,
+)
+from tagline.sandbox.dataverse_read import representation
 from tagline.sandbox.dataverse_records import Records
+from tagline.sandbox.dataverse_rows import Row
 from tagline.sandbox.dataverse_schema import Table, tables
-from tagline.sandbox.values import Response
+from tagline.sandbox.values import Request, Response
 
-STATES: Mapping[str, int] = {"FulfillSalesOrder": FULFILLED, "CancelSalesOrder": CANCELED}
-COLLECTION_BOUND = frozenset({"FulfillSalesOrder"})
-NAMESPACE = "Microsoft.Dynamics.CRM."
-DEFAULT_STATUS = -1
+DEFAULT_STATUS: Final = -1
+OWN_PREFIX: Final = "tl_"
+_NOT_CARRIED: Final = frozenset(
+    {
+        "statecode",
+        "statuscode",
+        "createdon",
+        "overriddencreatedon",
+        "importsequencenumber",
+        "processid",
+        "stageid",
+        "traversedpath",
+        "ispricelocked",
+        "prioritycode",
+        "ownerid",
+    }
+)
 
 
-def perform_action(records: Records, call: Call, name: str, *, bound: bool) -> Response:
+def close_order(platform: Platform, call: Call, state: int) -> Response:
     """
-    Close an order as fulfilled or canceled.
+    `FulfillSalesOrder` and `CancelSalesOrder`.
 
     Raises:
-        Refusal: No such action at this address, the order is missing or already closed, or the status is not of that state.
+        Refusal: The order is missing or already closed, or the status is not of that state.
     """
-    if name not in STATES or (bound and name not in COLLECTION_BOUND):
-        raise no_segment(name)
+    records = platform.records
     orders, closes = tables()["salesorder"], tables()["orderclose"]
     given = read_object(orders, call.request.body)
     order_id, close = _order_close(records, closes, given, call.resolve)
@@ -36,11 +62,12 @@ def perform_action(records: Records, call: Call, name: str, *, bound: bool) -> R
     if order["statecode"] > SUBMITTED:
         raise Refusal(400, INVALID_STATE_CODE, f"The sales order cannot leave state {order['statecode']}.")
     status = given.get("Status", DEFAULT_STATUS)
-    changes: dict[str, Any] = {"statecode": STATES[name]}
+    changes: dict[str, Any] = {"statecode": state}
     if status != DEFAULT_STATUS:
         changes["statuscode"] = status
-    records.update(orders, order_id, changes)
-    records.update(closes, records.create(closes, close)[0], {"statecode": 1})
+    with records.acting_as(records.caller.as_platform()):
+        records.update(orders, order_id, changes)
+        records.update(closes, records.create(closes, close)[0], {"statecode": 1})
     return Response(204)
 
 
@@ -55,3 +82,107 @@ def _order_close(
     if link is None:
         raise payload(closes, "The parameter 'OrderClose' names no sales order.")
     return link[1], values
+
+
+def convert_order(platform: Platform, call: Call) -> Response:
+    """
+    `ConvertSalesOrderToInvoice`: an invoice with the order's customer, prices and lines.
+
+    Raises:
+        Refusal: There is no such order, or it is canceled or invoiced.
+    """
+    known, records, given = tables(), platform.records, parameters(call)
+    orders, invoices, lines = known["salesorder"], known["invoice"], known["invoicedetail"]
+    order_id = text_parameter(given, "SalesOrderId").lower()
+    order = platform.rows.get(orders, order_id)
+    if order is None:
+        raise no_row(orders, order_id)
+    columns = _column_set(invoices, given)
+    if order["statecode"] in (CANCELED, INVOICED):
+        raise Refusal(
+            400, INVALID_STATE_CODE, f"A sales order in state {order['statecode']} has no invoice made of it."
+        )
+    with records.acting_as(records.caller.as_platform()):
+        values = {
+            **_carried(orders, invoices, order),
+            "salesorderid": ("salesorder", order_id),
+            "ispricelocked": CONVERTED_INVOICE_IS_PRICE_LOCKED,
+        }
+        invoice_id, _row = records.create(invoices, values)
+        for line in _lines(platform, order_id):
+            line_id = line["salesorderdetailid"]
+            copied = _carried(known["salesorderdetail"], lines, line)
+            records.create(
+                lines,
+                {
+                    **copied,
+                    "invoiceid": ("invoice", invoice_id),
+                    "salesorderdetailid": ("salesorderdetail", line_id),
+                },
+            )
+        if CONVERTED_ORDER_IS_INVOICED:
+            records.update(orders, order_id, {"statecode": INVOICED})
+    made = platform.rows.get(invoices, invoice_id) or {}
+    request = Request("GET", f"{call.root}invoices{columns}", call.request.headers)
+    shown = Call(
+        request, call.root, call.preferences, call.resolve, call.now, call.user_id, call.business_unit_id
+    )
+    return representation(platform.rows, shown, (invoices, made), 200)
+
+
+def _column_set(invoices: Table, given: Mapping[str, Any]) -> str:
+    """The `$select` that a ColumnSet stands for."""
+    asked = given.get("ColumnSet")
+    if not isinstance(asked, dict):
+        raise missing_parameter("ColumnSet")
+    if asked.get("AllColumns"):
+        return ""
+    names = [str(name) for name in asked.get("Columns", ())]
+    wire = [invoices.columns[n].wire if n in invoices.columns else n for n in names]
+    return f"?$select={','.join(wire or [invoices.primary_id])}"
+
+
+def _carried(source: Table, target: Table, row: Row) -> dict[str, Any]:
+    """What a copy takes over: columns of both tables that a create may give, but for those of a solution."""
+    return {
+        name: row[name]
+        for name, column in target.columns.items()
+        if name in row
+        and name in source.columns
+        and column.create
+        and name not in (*_NOT_CARRIED, source.primary_id)
+        and not name.startswith(OWN_PREFIX)
+    }
+
+
+def _lines(platform: Platform, order_id: str) -> list[Row]:
+    table = tables()["salesorderdetail"]
+    found = (platform.rows.get(table, i) for i in platform.rows.pointing(table, "salesorderid", order_id))
+    return [line for line in found if line is not None]
+
+
+def lock_pricing(platform: Platform, call: Call, name: str, *, locked: bool) -> Response:
+    """
+    `LockSalesOrderPricing` and its like: from now on prices stand, or follow the price list again.
+
+    Raises:
+        Refusal: There is no such document, or it cannot be edited.
+    """
+    table = tables()[name]
+    parameter = {"salesorder": "SalesOrderId", "invoice": "InvoiceId"}[name]
+    row_id = text_parameter(parameters(call), parameter).lower()
+    if GUID.fullmatch(row_id) is None:
+        raise missing_parameter(parameter, "is no GUID")
+    platform.records.update(table, row_id, {"ispricelocked": locked})
+    return Response(204)
+
+
+ACTIONS: Mapping[str, Operation] = {
+    "FulfillSalesOrder": lambda platform, call: close_order(platform, call, FULFILLED),
+    "CancelSalesOrder": lambda platform, call: close_order(platform, call, CANCELED),
+    "ConvertSalesOrderToInvoice": convert_order,
+    "LockSalesOrderPricing": lambda p, c: lock_pricing(p, c, "salesorder", locked=True),
+    "UnlockSalesOrderPricing": lambda p, c: lock_pricing(p, c, "salesorder", locked=False),
+    "LockInvoicePricing": lambda p, c: lock_pricing(p, c, "invoice", locked=True),
+    "UnlockInvoicePricing": lambda p, c: lock_pricing(p, c, "invoice", locked=False),
+}

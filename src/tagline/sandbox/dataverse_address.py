@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from tagline.sandbox.assumptions import UNSAFE_KEY_CHARACTERS
-from tagline.sandbox.dataverse_errors import bad_uri, no_row, no_row_by_key, no_segment
+from tagline.sandbox.dataverse_errors import bad_uri, no_reference, no_row, no_row_by_key, no_segment
 from tagline.sandbox.dataverse_literals import GUID, Tokens
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table, entity_sets
 
 _SEGMENT = re.compile(r"(?P<set>\w+)(?P<key>\((?:[^')]|'(?:[^']|'')*')*\))?(?:/(?P<rest>.*))?", re.DOTALL)
+
+_REFERENCE = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def parse_address(path: str) -> Address:
         Refusal: No such entity set, or the key cannot be read or is not declared.
     """
     match = _SEGMENT.fullmatch(unquote(path))
+    if reference := _REFERENCE.match(path):
+        raise no_reference(reference[1])
     if match is None:
         raise bad_uri(f"The address '{path}' cannot be read.")
     table = entity_sets().get(match["set"])
@@ -49,10 +53,20 @@ def parse_address(path: str) -> Address:
     rest = match["rest"] or ""
     if match["key"] is None:
         return Address(table, rest=rest)
-    inside = match["key"][1:-1].strip()
+    return parse_key(table, match["key"], rest)
+
+
+def parse_key(table: Table, key_text: str, rest: str = "") -> Address:
+    """
+    Read the parenthesis that addresses a row of the table.
+
+    Raises:
+        Refusal: The key cannot be read or is not declared.
+    """
+    inside = key_text[1:-1].strip()
     if GUID.fullmatch(inside):
-        return Address(table, id=inside.lower(), key_text=match["key"], rest=rest)
-    return _by_key(table, inside, match["key"], rest)
+        return Address(table, id=inside.lower(), key_text=key_text, rest=rest)
+    return _by_key(table, inside, key_text, rest)
 
 
 def _by_key(table: Table, inside: str, key_text: str, rest: str) -> Address:

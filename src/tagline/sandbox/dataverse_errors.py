@@ -41,6 +41,11 @@ def bad_uri(message: str) -> Refusal:
     return Refusal(400, "0x80060888", message)
 
 
+def no_reference(content_id: str) -> Refusal:
+    """0x80060888: `$n` stands for nothing here."""
+    return bad_uri(f"Content-ID Reference: '${content_id}' does not exist in the batch context.")
+
+
 def no_segment(name: str) -> Refusal:
     return Refusal(404, "0x8006088a", f"Resource not found for the segment '{name}'.")
 

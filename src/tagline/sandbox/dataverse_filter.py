@@ -1,20 +1,25 @@
-"""`$filter` as a test on rows, and the ids that can pass where an index knows them."""
+"""`$filter` as a test on rows, and the ids that can pass where an index knows them. Source: Web API notes, section 5."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
+from tagline.sandbox.dataverse_conditions import COMPARISONS, Condition, compared, condition, like, typed
 from tagline.sandbox.dataverse_errors import bad_uri, no_property
+from tagline.sandbox.dataverse_functions import is_query_function, read_function
 from tagline.sandbox.dataverse_literals import Tokens
+from tagline.sandbox.dataverse_navigation import collection_of, single_of
 from tagline.sandbox.dataverse_rows import Row, Rows, comparable
-from tagline.sandbox.dataverse_schema import Column, Table, tables
+from tagline.sandbox.dataverse_schema import Column, Table
+from tagline.sandbox.dataverse_scope import Scope, value_of
 
-Test = Callable[[Row], bool]
-Candidates = Callable[[Rows], "set[str] | None"]
+Test = Callable[[Scope, Any], bool]
+Candidates = Callable[[Scope], "set[str] | None"]
+_TEXT: Mapping[str, str] = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
+MAX_DEPTH = 60
+"""Of parentheses and `not` in each other."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,76 @@ class Filter:
     """The only ids that can pass; None where no index tells."""
 
 
-EVERYTHING = Filter(lambda _row: True, lambda _rows: None)
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda a, b: bool(a > b),
-    "ge": lambda a, b: bool(a >= b),
-    "lt": lambda a, b: bool(a < b),
-    "le": lambda a, b: bool(a <= b),
-}
-_TEXT: dict[str, str] = {"contains": "{}", "startswith": "^{}", "endswith": "{}$"}
+EVERYTHING = Filter(lambda _scope, _row: True, lambda _scope: None)
+
+
+def _unindexed(test: Test) -> Filter:
+    return Filter(test, lambda _scope: None)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Something a `$filter` compares: how its value is got, and its column where it has one."""
+
+    get: Callable[[Scope, Any], Any]
+    column: Column | None = None
+    index: Callable[[Scope, Any], set[str] | None] = lambda _scope, _value: None
+    """Ids of the rows whose value equals that one; None where no index tells."""
+
+
+class Subject(Protocol):
+    """What a `$filter` is about: rows of a table, or facts of the metadata."""
+
+    def operand(self, path: str) -> Operand: ...
+    def collection(self, path: str) -> tuple[Callable[[Scope, Any], list[Any]], Subject]: ...
+
+
+@dataclass(frozen=True)
+class TableSubject:
+    """Rows of one table, with what can be reached from them."""
+
+    table: Table
+
+    def operand(self, path: str) -> Operand:
+        head, _, rest = path.partition("/")
+        if not rest:
+            column = column_of(self.table, path)
+            return Operand(
+                lambda _scope, row: value_of(row, column),
+                column,
+                lambda scope, value: _indexed(scope.rows, self.table, column, value),
+            )
+        target, column = single_of(self.table, head)
+        inner = TableSubject(target).operand(rest)
+
+        def get(scope: Scope, row: Row) -> Any:
+            found = scope.linked(row, column, target)
+            return None if found is None else inner.get(scope, found)
+
+        def index(scope: Scope, value: Any) -> set[str] | None:
+            ids = (
+                inner.index(scope, value) if column.name in self.table.lookups and value is not None else None
+            )
+            if ids is None:
+                return None
+            return {i for one in ids for i in scope.rows.pointing(self.table, column.name, one)}
+
+        return Operand(get, inner.column, index)
+
+    def collection(self, path: str) -> tuple[Callable[[Scope, Row], list[Row]], Subject]:
+        head, _, rest = path.partition("/")
+        if rest:
+            target, column = single_of(self.table, head)
+            inner, subject = TableSubject(target).collection(rest)
+
+            def reached(scope: Scope, row: Row) -> list[Row]:
+                found = scope.linked(row, column, target)
+                return [] if found is None else inner(scope, found)
+
+            return reached, subject
+        child, by = collection_of(self.table, head)
+        primary = self.table.primary_id
+        return lambda scope, row: list(scope.pointing(child, by, row[primary])), TableSubject(child)
 
 
 def column_of(table: Table, name: str) -> Column:
@@ -44,165 +111,222 @@ def column_of(table: Table, name: str) -> Column:
     return column
 
 
-def value_of(row: Row, column: Column) -> Any:
-    """What the row shows for the column: the id for a lookup."""
-    value = row.get(column.name)
-    return value[1] if isinstance(value, tuple) else value
-
-
-def parse_filter(table: Table, text: str) -> Filter:
+def parse_filter(table: Table, text: str, aliases: Mapping[str, str] | None = None) -> Filter:
     """
-    Compile a `$filter`.
+    Compile a `$filter` on rows.
 
     Raises:
         Refusal: It cannot be read or names an unknown property.
     """
-    return _compiled(table.name, text)
+    return compile_filter(TableSubject(table), Tokens(text, aliases), text)
 
 
-@lru_cache(maxsize=2048)
-def _compiled(name: str, text: str) -> Filter:
-    tokens = Tokens(text)
-    found = _either(tables()[name], tokens)
+def compile_filter(subject: Subject, tokens: Tokens, text: str) -> Filter:
+    """Compile what the words say about the subject, to their end."""
+    found = _Parser(tokens).either({"": subject}, 0)
     if tokens.peek():
         raise bad_uri(f"Syntax error near '{tokens.peek()}' in '{text}'.")
     return found
 
 
-def _either(table: Table, tokens: Tokens) -> Filter:
-    left = _both(table, tokens)
-    while tokens.peek() == "or":
-        tokens.take()
-        left = _or(left, _both(table, tokens))
-    return left
+Known = Mapping[str, Subject]
+"""Subjects by the variable that a lambda calls them; the row itself has the empty name."""
 
 
-def _both(table: Table, tokens: Tokens) -> Filter:
-    left = _term(table, tokens)
-    while tokens.peek() == "and":
-        tokens.take()
-        left = _and(left, _term(table, tokens))
-    return left
+class _Parser:
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
 
+    def either(self, known: Known, depth: int) -> Filter:
+        if depth > MAX_DEPTH:
+            raise bad_uri("The recursion limit of the filter has been exceeded.")
+        parts = [self._both(known, depth)]
+        while self._tokens.peek() == "or":
+            self._tokens.take()
+            parts.append(self._both(known, depth))
+        return either(parts)
 
-def _or(left: Filter, right: Filter) -> Filter:
-    def candidates(rows: Rows) -> set[str] | None:
-        a, b = left.candidates(rows), right.candidates(rows)
-        return None if a is None or b is None else a | b
+    def _both(self, known: Known, depth: int) -> Filter:
+        parts = [self._term(known, depth)]
+        while self._tokens.peek() == "and":
+            self._tokens.take()
+            parts.append(self._term(known, depth))
+        return both(parts)
 
-    return Filter(lambda row: left.test(row) or right.test(row), candidates)
+    def _term(self, known: Known, depth: int) -> Filter:
+        tokens = self._tokens
+        if tokens.peek() == "(":
+            tokens.take()
+            inside = self.either(known, depth + 1)
+            tokens.take(")")
+            return inside
+        if not tokens.is_name():
+            return self._reversed(known)
+        name = tokens.take_name()
+        if name == "not":
+            if depth > MAX_DEPTH:
+                raise bad_uri("The recursion limit of the filter has been exceeded.")
+            inner = self._term(known, depth + 1)
+            return _unindexed(lambda scope, row: not inner.test(scope, row))
+        if tokens.peek() == "(":
+            return self._called(known, name, depth)
+        left = _operand(known, name)
+        operator = tokens.take_name() if tokens.is_name() else ""
+        if operator not in COMPARISONS:
+            raise bad_uri(f"The operator '{operator or tokens.peek()}' is not supported.")
+        if tokens.is_name() and tokens.peek() not in ("and", "or"):
+            return _two(left, operator, _operand(known, tokens.take_name()))
+        return _compare(left, operator, tokens.take_literal())
 
+    def _reversed(self, known: Known) -> Filter:
+        """`5 lt numberofemployees`."""
+        value = self._tokens.take_literal()
+        operator = self._tokens.take_name()
+        turned = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}.get(operator)
+        if turned is None or not self._tokens.is_name():
+            raise bad_uri("A condition needs a property.")
+        return _compare(_operand(known, self._tokens.take_name()), turned, value)
 
-def _and(left: Filter, right: Filter) -> Filter:
-    def candidates(rows: Rows) -> set[str] | None:
-        a, b = left.candidates(rows), right.candidates(rows)
-        if a is None or b is None:
-            return b if a is None else a
-        return a & b
-
-    return Filter(lambda row: left.test(row) and right.test(row), candidates)
-
-
-def _term(table: Table, tokens: Tokens) -> Filter:
-    if tokens.peek() == "(":
-        tokens.take()
-        inside = _either(table, tokens)
+    def _called(self, known: Known, name: str, depth: int) -> Filter:
+        if is_query_function(name):
+            operator, path, values = read_function(name, self._tokens)
+            return _conditioned(_operand(known, path), operator, values)
+        path, _, last = name.rpartition("/")
+        if path and last in ("any", "all"):
+            return self._over(known, path, last, depth)
+        if name not in _TEXT:
+            raise bad_uri(f"An unknown function with name '{name}' was found.")
+        tokens = self._tokens
+        tokens.take("(")
+        operand = _operand(known, tokens.take_name())
+        tokens.take(",")
+        sought = tokens.take_literal()
         tokens.take(")")
-        return inside
-    name = tokens.take_name()
-    if name == "not":
-        inner = _term(table, tokens)
-        return Filter(lambda row: not inner.test(row), lambda _rows: None)
-    if name in _TEXT:
-        return _text(table, tokens, name)
-    if name == "Microsoft.Dynamics.CRM.In":
-        return _in(table, tokens)
-    column = column_of(table, name)
-    operator = tokens.take_name()
-    if operator not in ("eq", "ne", *_COMPARE):
-        raise bad_uri(f"The operator '{operator}' is not supported.")
-    if (other := table.by_wire.get(tokens.peek())) is not None:
-        tokens.take()
-        return _columns(column, operator, other)
-    return _compare(table, column, operator, tokens.take_literal())
+        wanted = True
+        if tokens.peek() in ("eq", "ne"):  # `contains(name,'x') eq true`
+            wanted = (tokens.take() == "eq") is (tokens.take_literal() is True)
+        pattern = like(_TEXT[name].format(sought))
+        return _unindexed(
+            lambda scope, row: (pattern.fullmatch(str(operand.get(scope, row) or "")) is not None) is wanted
+        )
+
+    def _over(self, known: Known, path: str, quantifier: str, depth: int) -> Filter:
+        """`order_details/any(d:d/quantity gt 5)`."""
+        tokens = self._tokens
+        owner, rest = _owner(known, path)
+        items, subject = owner.collection(rest)
+        tokens.take("(")
+        if tokens.peek() == ")":
+            tokens.take()
+            if quantifier == "all":
+                raise bad_uri("'all' needs a condition.")
+            return _unindexed(lambda scope, row: bool(items(scope, row)))
+        variable = tokens.take_name()
+        tokens.take(":")
+        inside = self.either({variable: subject}, depth + 1)
+        tokens.take(")")
+        quantify = any if quantifier == "any" else all
+        return _unindexed(lambda scope, row: quantify(inside.test(scope, item) for item in items(scope, row)))
 
 
-def _compare(table: Table, column: Column, operator: str, wanted: Any) -> Filter:
-    sought = comparable(wanted)
-    if operator in ("eq", "ne"):
-        equal: Test = lambda row: comparable(value_of(row, column)) == sought  # noqa: E731 - one expression, named
-        if operator == "ne":
-            return Filter(lambda row: not equal(row), lambda _rows: None)
-        return Filter(equal, lambda rows: _indexed(rows, table, column, wanted))
-    test = _COMPARE[operator]
+def _owner(known: Known, path: str) -> tuple[Subject, str]:
+    """The subject a path starts from, and the path without the variable that names it."""
+    head, _, rest = path.partition("/")
+    if head in known:
+        return known[head], rest
+    if "" not in known:
+        raise bad_uri(f"Could not find a range variable for '{head}'.")
+    return known[""], path
 
-    def passes(row: Row) -> bool:
-        value = comparable(value_of(row, column))
+
+def _operand(known: Known, path: str) -> Operand:
+    subject, rest = _owner(known, path)
+    return subject.operand(rest)
+
+
+def either(parts: Sequence[Filter]) -> Filter:
+    """Any of the parts; flat, since a filter of thousands of them is ordinary."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def candidates(scope: Scope) -> set[str] | None:
+        found: set[str] = set()
+        for part in parts:
+            ids = part.candidates(scope)
+            if ids is None:
+                return None
+            found |= ids
+        return found
+
+    return Filter(lambda scope, row: any(part.test(scope, row) for part in parts), candidates)
+
+
+def both(parts: Sequence[Filter]) -> Filter:
+    """All of the parts."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def candidates(scope: Scope) -> set[str] | None:
+        found: set[str] | None = None
+        for part in parts:
+            ids = part.candidates(scope)
+            if ids is not None:
+                found = ids if found is None else found & ids
+            if found is not None and len(found) <= 1:
+                break  # no second index makes it fewer rows to look at
+        return found
+
+    return Filter(lambda scope, row: all(part.test(scope, row) for part in parts), candidates)
+
+
+def _compare(left: Operand, operator: str, value: Any) -> Filter:
+    sought = typed(left.column, value)
+    return _tested(left, compared(operator, sought), [sought] if operator == "eq" else None)
+
+
+def _conditioned(left: Operand, operator: str, values: tuple[Any, ...]) -> Filter:
+    if left.column is None:
+        raise bad_uri("Query functions need a column.")
+    sought = [typed(left.column, value) for value in values] if operator == "in" else None
+    return _tested(left, condition(operator, left.column, values), sought)
+
+
+def _tested(left: Operand, passes: Condition, sought: list[Any] | None) -> Filter:
+    """The condition on the operand; `sought` are the only values that pass, where those are known."""
+
+    def candidates(scope: Scope) -> set[str] | None:
+        found: set[str] = set()
+        for value in sought or ():
+            ids = left.index(scope, value)
+            if ids is None:
+                return None
+            found |= ids
+        return found if sought is not None else None
+
+    return Filter(lambda scope, row: passes(scope, left.get(scope, row)), candidates)
+
+
+def _two(left: Operand, operator: str, right: Operand) -> Filter:
+    test = COMPARISONS[operator]
+
+    def passes(scope: Scope, row: Row) -> bool:
+        a, b = comparable(left.get(scope, row)), comparable(right.get(scope, row))
         try:
-            return value is not None and sought is not None and test(value, sought)
+            return a is not None and b is not None and bool(test(a, b))
         except TypeError:
-            raise bad_uri(f"'{column.wire}' cannot be compared with that value.") from None
+            raise bad_uri("A binary operator with incompatible types was detected.") from None
 
-    return Filter(passes, lambda _rows: None)
-
-
-def _columns(column: Column, operator: str, other: Column) -> Filter:
-    test = {"eq": lambda a, b: a == b, "ne": lambda a, b: a != b, **_COMPARE}[operator]
-
-    def passes(row: Row) -> bool:
-        a, b = comparable(value_of(row, column)), comparable(value_of(row, other))
-        return a is not None and b is not None and bool(test(a, b))
-
-    return Filter(passes, lambda _rows: None)
+    return _unindexed(passes)
 
 
 def _indexed(rows: Rows, table: Table, column: Column, wanted: Any) -> set[str] | None:
+    if wanted is None:
+        return None
     if column.name == table.primary_id:
-        return {wanted} if isinstance(wanted, str) else set()
-    if column.name in table.lookups and isinstance(wanted, str):
+        return {wanted}
+    if column.name in table.lookups:
         return set(rows.pointing(table, column.name, wanted))
-    if wanted is not None and (column.name,) in table.keys.values():
+    if (column.name,) in table.keys.values():
         row_id = rows.by_key(table, (column.name,), (wanted,))
         return set() if row_id is None else {row_id}
     return None
-
-
-def _text(table: Table, tokens: Tokens, function: str) -> Filter:
-    tokens.take("(")
-    column = column_of(table, tokens.take_name())
-    tokens.take(",")
-    sought = tokens.take_literal()
-    tokens.take(")")
-    pattern = re.compile(_TEXT[function].format(_like(str(sought))), re.IGNORECASE | re.DOTALL)
-    return Filter(
-        lambda row: pattern.search(str(value_of(row, column) or "")) is not None,
-        lambda _rows: None,
-    )
-
-
-def _like(text: str) -> str:
-    """The LIKE pattern that the database makes of the text: `%`, `_` and `[…]` are wildcards."""
-    parts = re.split(r"(%|_|\[\^?[^\]]+\])", text)
-    known = {"%": ".*", "_": "."}
-    return "".join(known.get(p, p if p.startswith("[") and p.endswith("]") else re.escape(p)) for p in parts)
-
-
-def _in(table: Table, tokens: Tokens) -> Filter:
-    tokens.take("(")
-    tokens.take("PropertyName")
-    tokens.take("=")
-    column = column_of(table, str(tokens.take_literal()))
-    tokens.take(",")
-    tokens.take("PropertyValues")
-    tokens.take("=")
-    tokens.take("[")
-    values = [tokens.take_literal()]
-    while tokens.peek() == ",":
-        tokens.take()
-        values.append(tokens.take_literal())
-    tokens.take("]")
-    tokens.take(")")
-    found = _compare(table, column, "eq", values[0])
-    for value in values[1:]:
-        found = _or(found, _compare(table, column, "eq", value))
-    return found

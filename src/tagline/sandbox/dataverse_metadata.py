@@ -1,151 +1,199 @@
-"""`EntityDefinitions`: what the organisation says about its own tables. Source: Web API notes, section 14."""
+"""Addresses and options of metadata: what the organisation says about its own tables. Source: Web API notes, section 14."""
 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
-from tagline.sandbox.dataverse_errors import bad_uri, no_segment
-from tagline.sandbox.dataverse_read import JSON, query_options
-from tagline.sandbox.dataverse_schema import CHOICES, LOOKUPS, TEXTS, Column, Table, tables
-from tagline.sandbox.values import Request, Response
-from tagline.sandbox.wire import encode
+from tagline.sandbox.dataverse_call import Call
+from tagline.sandbox.dataverse_definitions import Definition, relationships, table_definition
+from tagline.sandbox.dataverse_errors import Refusal, bad_uri, no_segment
+from tagline.sandbox.dataverse_filter import Operand, Subject, compile_filter
+from tagline.sandbox.dataverse_functions import NAMESPACE
+from tagline.sandbox.dataverse_literals import GUID, Tokens, split_outside
+from tagline.sandbox.dataverse_query import aliases_of, query_options
+from tagline.sandbox.dataverse_read import answer
+from tagline.sandbox.dataverse_rows import Rows
+from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.values import Response
 
-_ONE = re.compile(r"EntityDefinitions\((?:LogicalName=)?'?([\w-]+)'?\)(?:/(.*))?")
-_ATTRIBUTE = re.compile(r"Attributes\(LogicalName='(\w+)'\)")
-_CAST = re.compile(r"Attributes/Microsoft\.Dynamics\.CRM\.(\w+)AttributeMetadata")
-_EQUALS = re.compile(r"\s*(LogicalName|SchemaName)\s+eq\s+'(\w+)'\s*", re.IGNORECASE)
+_SEGMENT = re.compile(r"([\w.]+)(?:\((.*)\))?", re.DOTALL)
+_KEY = re.compile(rf"(?:(LogicalName|SchemaName|MetadataId|Name)=)?(?:'([^']*)'|({GUID.pattern}))")
+_OPTIONS = frozenset({"$select", "$filter", "$expand", "$count"})
 
-
-def read_metadata(request: Request, path: str, root: str) -> Response:
-    """Answer an address that starts with `EntityDefinitions`."""
-    options = query_options(request)
-    text = unquote(path)
-    if text == "EntityDefinitions":
-        found = [_entity(t, options) for t in tables().values() if _matches(t.name, options)]
-        return _answer(root, "EntityDefinitions", found)
-    match = _ONE.fullmatch(text)
-    table = next((t for t in tables().values() if match and match[1] in (t.name, _id(t.name))), None)
-    if match is None or table is None:
-        raise no_segment(text)
-    rest = match[2] or ""
-    context = f"EntityDefinitions('{table.name}')"
-    if not rest:
-        return _answer(root, "EntityDefinitions/$entity", _entity(table, options))
-    if rest == "Keys":
-        return _answer(root, f"{context}/Keys", [_selected(k, options) for k in _keys(table)])
-    if rest == "Attributes" or (cast := _CAST.fullmatch(rest)):
-        kind = cast[1] if rest != "Attributes" and cast else ""
-        columns = [c for c in table.columns.values() if kind in ("", c.type) and _matches(c.name, options)]
-        return _answer(root, f"{context}/Attributes", [_attribute(table, c, options) for c in columns])
-    if (one := _ATTRIBUTE.fullmatch(rest)) and one[1] in table.columns:
-        column = table.columns[one[1]]
-        return _answer(root, f"{context}/Attributes/$entity", _attribute(table, column, options))
-    raise no_segment(rest)
+SETS: Mapping[str, Callable[[], Sequence[Definition]]] = {
+    "EntityDefinitions": lambda: [table_definition(table) for table in tables().values()],
+    "RelationshipDefinitions": relationships,
+    "GlobalOptionSetDefinitions": list,
+}
+"""Entity set -> what it holds. Global choices do not exist here."""
 
 
-def _matches(name: str, options: Mapping[str, str]) -> bool:
-    text = options.get("$filter", "")
-    if not text:
-        return True
-    match = _EQUALS.fullmatch(text)
+@dataclass(frozen=True)
+class _Facts:
+    """Definitions as the subject of a `$filter`; every definition has the facts of the first."""
+
+    sample: Definition | None
+
+    def operand(self, path: str) -> Operand:
+        names = path.split("/")
+        if self.sample is not None and names[0] not in self.sample.facts:
+            raise _unknown(names[0], self.sample)
+
+        def get(_scope: object, definition: Definition) -> Any:
+            value: Any = definition.facts
+            for name in names:
+                value = value.get(name) if isinstance(value, Mapping) else None
+            return value
+
+        return Operand(get)
+
+    def collection(self, path: str) -> tuple[Callable[[Any, Any], list[Any]], Subject]:
+        raise bad_uri(f"'{path}' cannot be filtered on in metadata.")
+
+
+def is_metadata(path: str) -> bool:
+    """Whether the path leads into metadata rather than to rows."""
+    match = _SEGMENT.match(path)
+    return match is not None and match[1] in SETS
+
+
+def read_metadata(rows: Rows, call: Call, path: str) -> Response:
+    """
+    Answer an address that starts with one of the sets of metadata.
+
+    Args:
+        path: Below the service root, decoded.
+
+    Raises:
+        Refusal: There is nothing such, or an option is not supported on metadata.
+    """
+    given = query_options(call.request)
+    if wrong := sorted(n for n in given if n.startswith("$") and n not in _OPTIONS):
+        raise bad_uri(f"The query parameter {wrong[0]} is not supported on metadata.")
+    head, *rest = split_outside(path, "/")
+    name, key = _split(head)
+    at: Sequence[Definition] | Definition = SETS[name]()
+    if key:
+        at = _keyed(at, key, name)
+    cast = ""
+    while rest:
+        name, key = _split(rest.pop(0))
+        if name.startswith(NAMESPACE):
+            cast = name.removeprefix(NAMESPACE)
+            at = _cast(at, cast)
+            continue
+        if not isinstance(at, Definition):
+            raise no_segment(name)
+        if name not in at.related:
+            return _fact(call, at, name, path, rest)
+        found = at.related[name]()
+        if found is None:
+            return Response(204)
+        at, cast = (_keyed(found, key, name) if key else found), ""
+    if isinstance(at, Definition):
+        body = {
+            "@odata.type": f"#{NAMESPACE}{at.kind}",
+            **_shown(at, given, is_cast=bool(cast) or not at.base),
+        }
+        return answer(call, f"{path.split('/', maxsplit=1)[0]}/$entity", body)
+    return _list(rows, call, at, given, path, is_cast=bool(cast))
+
+
+def _split(segment: str) -> tuple[str, str]:
+    match = _SEGMENT.fullmatch(segment)
     if match is None:
-        raise bad_uri(f"The filter '{text}' is not supported on metadata.")
-    return match[2].lower() == name
+        raise no_segment(segment)
+    return match[1], match[2] or ""
 
 
-def _answer(root: str, context: str, found: list[dict[str, Any]] | dict[str, Any]) -> Response:
-    head = {"@odata.context": f"{root}$metadata#{context}"}
-    body = {**head, "value": found} if isinstance(found, list) else {**head, **found}
-    return Response(200, (JSON,), encode(body).encode())
+def _keyed(found: Sequence[Definition] | Definition, key: str, name: str) -> Definition:
+    match = _KEY.fullmatch(key.strip())
+    if match is None or isinstance(found, Definition):
+        raise bad_uri(f"The key '{key}' is not valid for '{name}'.")
+    by, wanted = match[1] or "MetadataId", (match[2] if match[3] is None else match[3]).lower()
+    one = next((d for d in found if str(d.facts.get(by, "")).lower() == wanted), None)
+    if one is None:
+        raise Refusal(404, "0x80060888", f"Could not find '{name}' with {by} = '{match[2] or match[3]}'.")
+    return one
 
 
-def _id(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.tables.sandbox.test"))
+def _cast(at: Sequence[Definition] | Definition, kind: str) -> Sequence[Definition] | Definition:
+    if isinstance(at, Definition):
+        if at.kind != kind:
+            raise no_segment(NAMESPACE + kind)
+        return at
+    return [definition for definition in at if definition.kind == kind]
 
 
-def _selected(facts: dict[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
-    wanted = {name.strip() for name in options.get("$select", "").split(",") if name.strip()}
-    return {
-        k: v for k, v in facts.items() if not wanted or k in wanted or k == "MetadataId" or k.startswith("@")
-    }
+def _fact(call: Call, definition: Definition, name: str, path: str, rest: Sequence[str]) -> Response:
+    if name not in definition.facts or rest:
+        raise no_segment(name)
+    value = definition.facts[name]
+    return Response(204) if value is None else answer(call, path, {"value": value})
 
 
-def _entity(table: Table, options: Mapping[str, str]) -> dict[str, Any]:
-    facts = _selected(
-        {
-            "MetadataId": _id(table.name),
-            "LogicalName": table.name,
-            "SchemaName": table.name.capitalize(),
-            "EntitySetName": table.entity_set,
-            "LogicalCollectionName": table.entity_set,
-            "ObjectTypeCode": table.object_type_code,
-            "OwnershipType": table.ownership,
-            "PrimaryIdAttribute": table.primary_id,
-            "PrimaryNameAttribute": table.primary_name,
-            "ChangeTrackingEnabled": False,
-            "IsOptimisticConcurrencyEnabled": True,
-            "IsCustomEntity": False,
-            "TableType": "Standard",
-        },
-        options,
-    )
-    expand = options.get("$expand", "")
-    if "Attributes" in expand:
-        facts["Attributes"] = [_attribute(table, c, {}) for c in table.columns.values()]
-    if "Keys" in expand:
-        facts["Keys"] = _keys(table)
-    return facts
+def _list(
+    rows: Rows,
+    call: Call,
+    found: Sequence[Definition],
+    given: Mapping[str, str],
+    path: str,
+    *,
+    is_cast: bool,
+) -> Response:
+    if "$filter" in given:
+        subject = _Facts(found[0] if found else None)
+        text = given["$filter"]
+        where = compile_filter(subject, Tokens(text, aliases_of(given)), text)
+        scope = call.scope(rows)
+        found = [definition for definition in found if where.test(scope, definition)]
+    count = {"@odata.count": len(found)} if given.get("$count") == "true" else {}
+    value = []
+    for definition in found:
+        shown = _shown(definition, given, is_cast=is_cast or not definition.base)
+        typed = {"@odata.type": f"#{NAMESPACE}{definition.kind}"} if definition.base and not is_cast else {}
+        value.append({**typed, **shown})
+    return answer(call, path, {**count, "value": value})
 
 
-def _keys(table: Table) -> list[dict[str, Any]]:
+def _shown(definition: Definition, given: Mapping[str, str], *, is_cast: bool) -> dict[str, Any]:
+    """The definition as `$select` and `$expand` want it."""
+    wanted = [name.strip() for name in given.get("$select", "").split(",") if name.strip()]
+    for name in wanted:
+        if name not in definition.facts or (name in definition.own and not is_cast):
+            raise _unknown(name, definition)
+    shown = {n: v for n, v in definition.facts.items() if not wanted or n in wanted or n == "MetadataId"}
+    for term in split_outside(given["$expand"], ",") if given.get("$expand") else ():
+        name, opened, inner = term.strip().partition("(")
+        if name not in definition.related or (opened and not inner.endswith(")")):
+            raise _unknown(name, definition)
+        shown[name] = _expanded(definition.related[name](), inner.removesuffix(")"))
+    return shown
+
+
+def _expanded(found: Sequence[Definition] | Definition | None, options: str) -> Any:
+    given: dict[str, str] = {}
+    for piece in split_outside(options, ";") if options else ():
+        name, _, value = piece.strip().partition("=")
+        if name not in ("$select", "$expand"):
+            raise bad_uri(f"The query option '{name}' is not supported in $expand on metadata.")
+        given[name] = value
+    if found is None:
+        return None
+    if isinstance(found, Definition):
+        return _shown(found, given, is_cast=True)
     return [
         {
-            "MetadataId": _id(name),
-            "LogicalName": name,
-            "SchemaName": name,
-            "EntityLogicalName": table.name,
-            "KeyAttributes": list(columns),
-            "EntityKeyIndexStatus": "Active",
+            **({"@odata.type": f"#{NAMESPACE}{definition.kind}"} if definition.base else {}),
+            **_shown(definition, given, is_cast=not definition.base),
         }
-        for name, columns in table.keys.items()
+        for definition in found
     ]
 
 
-def _attribute(table: Table, column: Column, options: Mapping[str, str]) -> dict[str, Any]:
-    kind = "DateTime" if column.type == "DateOnly" else column.type
-    facts: dict[str, Any] = {
-        "@odata.type": f"#Microsoft.Dynamics.CRM.{kind}AttributeMetadata",
-        "MetadataId": _id(f"{table.name}.{column.name}"),
-        "LogicalName": column.name,
-        "SchemaName": column.name,
-        "EntityLogicalName": table.name,
-        "AttributeType": kind,
-        "AttributeTypeName": {"Value": f"{kind}Type"},
-        "RequiredLevel": {"Value": column.required, "CanBeChanged": True},
-        "IsValidForCreate": column.create,
-        "IsValidForUpdate": column.update,
-        "IsValidForRead": True,
-        "IsCustomAttribute": column.name.startswith("tl_"),
-        "IsPrimaryId": column.name == table.primary_id,
-        "IsPrimaryName": column.name == table.primary_name,
-    }
-    if column.type in TEXTS:
-        facts["MaxLength"] = column.max_length
-    if column.type in ("Money", "Decimal", "Double"):
-        facts["Precision"] = column.precision
-    if column.type in LOOKUPS:
-        facts["Targets"] = list(column.targets)
-    if kind == "DateTime":
-        facts["Format"] = "DateOnly" if column.type == "DateOnly" else "DateAndTime"
-    chosen = _selected(facts, options)
-    if column.type in CHOICES and "OptionSet" in options.get("$expand", ""):
-        chosen["OptionSet"] = {"Options": [_option(value, label) for value, label in column.options.items()]}
-    return chosen
-
-
-def _option(value: int, label: str) -> dict[str, Any]:
-    return {"Value": value, "Label": {"UserLocalizedLabel": {"Label": label, "LanguageCode": 1033}}}
+def _unknown(name: str, definition: Definition) -> Refusal:
+    kind = definition.base or definition.kind
+    return bad_uri(f"Could not find a property named '{name}' on type '{NAMESPACE}{kind}'.")

@@ -1,4 +1,4 @@
-"""What an order costs: the arithmetic of system pricing and its error codes. Source: Web API notes, 15.3."""
+"""What an order or an invoice costs: the arithmetic of system pricing and its error codes. Source: Web API notes, 15.3."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def _cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, ROUNDING)
 
 
-def price_list_error(rows: Rows, order: Row) -> int:
-    """What is wrong with the order's price list, 0 for nothing."""
-    link = order.get("pricelevelid")
+def price_list_error(rows: Rows, header: Row) -> int:
+    """What is wrong with the document's price list, 0 for nothing."""
+    link = header.get("pricelevelid")
     price_list = rows.get(tables()["pricelevel"], link[1]) if link else None
     if price_list is None:
         return MISSING_PRICE_LIST
     if price_list.get("statecode") != 0:
         return INACTIVE_PRICE_LIST
-    if price_list.get("transactioncurrencyid") != order.get("transactioncurrencyid"):
+    if price_list.get("transactioncurrencyid") != header.get("transactioncurrencyid"):
         return WRONG_CURRENCY
     return NO_ERROR
 
 
-def price_line(rows: Rows, order: Row, line: Row) -> dict[str, Any]:
-    """The line with its price, amounts and error code computed."""
-    error, price = _unit_price(rows, order, line)
+def price_line(rows: Rows, table: Table, header: Row, line: Row) -> dict[str, Any]:
+    """The line with its price, amounts and error code computed; `table` is that of the lines."""
+    error, price = _unit_price(rows, header, line)
     quantity = line.get("quantity")
     if error == NO_ERROR and quantity is None:
         error = MISSING_QUANTITY
@@ -49,14 +49,16 @@ def price_line(rows: Rows, order: Row, line: Row) -> dict[str, Any]:
         "extendedamount": money(extended),
         "pricingerrorcode": error,
     }
-    return with_base_amounts(rows, tables()["salesorderdetail"], priced)
+    return with_base_amounts(rows, table, priced)
 
 
-def _unit_price(rows: Rows, order: Row, line: Row) -> tuple[int, Decimal]:
+def _unit_price(rows: Rows, header: Row, line: Row) -> tuple[int, Decimal]:
     given = line.get("priceperunit")
     if line.get("isproductoverridden"):
         return (MISSING_UNIT_PRICE, ZERO) if given is None else (NO_ERROR, given)
-    list_error = price_list_error(rows, order)
+    if header.get("ispricelocked") and given is not None:
+        return NO_ERROR, given
+    list_error = price_list_error(rows, header)
     overridden = bool(line.get("ispriceoverridden"))
     if list_error and (MISSING_PRICE_LIST_ZEROES_OVERRIDES or not overridden):
         return list_error, ZERO
@@ -66,21 +68,21 @@ def _unit_price(rows: Rows, order: Row, line: Row) -> tuple[int, Decimal]:
         return MISSING_UNIT, ZERO
     if overridden:
         return (MISSING_UNIT_PRICE, ZERO) if given is None else (NO_ERROR, given)
-    listed = _listed_price(rows, order, line)
+    listed = _listed_price(rows, header, line)
     return (NOT_IN_PRICE_LIST, ZERO) if listed is None else (NO_ERROR, listed)
 
 
-def _listed_price(rows: Rows, order: Row, line: Row) -> Decimal | None:
+def _listed_price(rows: Rows, header: Row, line: Row) -> Decimal | None:
     items = tables()["productpricelevel"]
     for item_id in rows.pointing(items, "productid", line["productid"][1]):
         item = rows.get(items, item_id) or {}
-        if item.get("pricelevelid") == order.get("pricelevelid") and item.get("uomid") == line.get("uomid"):
+        if item.get("pricelevelid") == header.get("pricelevelid") and item.get("uomid") == line.get("uomid"):
             amount = item.get("amount")
             return amount if isinstance(amount, Decimal) else None
     return None
 
 
-def price_order(rows: Rows, order: Row, lines: list[Row]) -> dict[str, Any]:
+def price_header(rows: Rows, table: Table, header: Row, lines: list[Row]) -> dict[str, Any]:
     """The header with its totals and error code computed from priced lines."""
 
     def total(column: str) -> Decimal:
@@ -88,22 +90,22 @@ def price_order(rows: Rows, order: Row, lines: list[Row]) -> dict[str, Any]:
 
     line_discounts = total("manualdiscountamount")
     items = total("baseamount") - line_discounts
-    percentage = order.get("discountpercentage", ZERO)
-    header_discount = order.get("discountamount", ZERO) + _cents(items * percentage / 100)
+    percentage = header.get("discountpercentage", ZERO)
+    header_discount = header.get("discountamount", ZERO) + _cents(items * percentage / 100)
     less_freight = items - header_discount
     tax = total("tax")
     detail = DETAIL_ERROR if any(line.get("pricingerrorcode") for line in lines) else NO_ERROR
     priced = {
-        **order,
+        **header,
         "totallineitemdiscountamount": money(line_discounts),
         "totallineitemamount": money(items),
         "totaltax": money(tax),
         "totaldiscountamount": money(header_discount + line_discounts),
         "totalamountlessfreight": money(less_freight),
-        "totalamount": money(less_freight + order.get("freightamount", ZERO) + tax),
-        "pricingerrorcode": price_list_error(rows, order) or detail,
+        "totalamount": money(less_freight + header.get("freightamount", ZERO) + tax),
+        "pricingerrorcode": price_list_error(rows, header) or detail,
     }
-    return with_base_amounts(rows, tables()["salesorder"], priced)
+    return with_base_amounts(rows, table, priced)
 
 
 def with_base_amounts(rows: Rows, table: Table, row: Row) -> dict[str, Any]:

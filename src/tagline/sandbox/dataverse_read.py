@@ -2,216 +2,217 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cmp_to_key
 from typing import Any
-from urllib.parse import quote, unquote, unquote_plus
 
-from tagline.sandbox.dataverse_address import Address, find_row
+from tagline.sandbox.assumptions import COUNT_HAS_BOM
+from tagline.sandbox.dataverse_address import Address, find_row, parse_key
+from tagline.sandbox.dataverse_apply import apply_steps
 from tagline.sandbox.dataverse_call import Call
-from tagline.sandbox.dataverse_errors import bad_uri, no_property, no_segment
-from tagline.sandbox.dataverse_filter import EVERYTHING, column_of, parse_filter, value_of
-from tagline.sandbox.dataverse_render import Preferences, etag, parse_select, render
-from tagline.sandbox.dataverse_rows import Row, Rows, comparable
-from tagline.sandbox.dataverse_schema import Column, Table, tables
-from tagline.sandbox.values import Request, Response
+from tagline.sandbox.dataverse_errors import bad_uri, no_row, no_segment
+from tagline.sandbox.dataverse_expand import MAX_PAGE, Shape, View, columns_text, parse_shape, skiptoken
+from tagline.sandbox.dataverse_fetch import FETCH_XML, read_fetch
+from tagline.sandbox.dataverse_filter import EVERYTHING
+from tagline.sandbox.dataverse_literals import split_outside
+from tagline.sandbox.dataverse_navigation import collection_of, collections_of, single_of
+from tagline.sandbox.dataverse_query import (
+    MAX_COUNT,
+    Page,
+    Query,
+    aliases_of,
+    continued,
+    matching,
+    page_of,
+    parse_query,
+    query_options,
+)
+from tagline.sandbox.dataverse_render import etag
+from tagline.sandbox.dataverse_rows import Row, Rows
+from tagline.sandbox.dataverse_schema import Table
+from tagline.sandbox.dataverse_scope import value_of
+from tagline.sandbox.dataverse_sql import SQL, read_sql
+from tagline.sandbox.values import Response
 from tagline.sandbox.wire import encode
 
-MAX_PAGE = 5000
-MAX_EXPANDS = 15
 JSON = ("Content-Type", "application/json; odata.metadata=minimal")
-_PAGE = re.compile(r'pagenumber="(\d+)"')
-_EXPAND = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
-_SUPPORTED = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken"})
-
-
-@dataclass(frozen=True)
-class Options:
-    """The query options of a read."""
-
-    select: tuple[Column, ...] | None
-    expand: tuple[tuple[str, tuple[Column, ...] | None], ...]
-
-
-def query_options(request: Request) -> Mapping[str, str]:
-    """Decoded query parameters; `$skip` and the like are refused."""
-    options: dict[str, str] = {}
-    for part in request.raw_query.split("&") if request.raw_query else ():
-        name, _, value = part.partition("=")
-        options[unquote_plus(name)] = unquote_plus(value)
-    if wrong := sorted(n for n in options if n.startswith("$") and n not in _SUPPORTED):
-        raise bad_uri(f"The query parameter {wrong[0]} is not supported.")
-    return options
+_CRM = "@Microsoft.Dynamics.CRM."
+_OF_ONE_ROW = frozenset({"$select", "$expand"})
+_BOM = b"\xef\xbb\xbf" if COUNT_HAS_BOM else b""
 
 
 def read_row(rows: Rows, call: Call, address: Address) -> Response:
-    """`GET accounts(…)`, a property of it, or the row a single-valued navigation property leads to."""
+    """`GET accounts(…)` and everything below it: a property, a related row, a collection, their links."""
     row_id, row = find_row(rows, address)
+    segments = split_outside(address.rest, "/") if address.rest else []
     table = address.table
-    if address.rest:
-        name = address.rest.removesuffix("/$value")
+    path = f"{table.entity_set}({row_id})"
+    while segments:
+        name = segments.pop(0)
         if name in table.navigation:
-            return _related(rows, call, (table, row, name))
-        column = table.by_wire.get(name)
-        if column is None:
-            raise no_segment(name)
-        if name != address.rest:
-            text = "" if (value := value_of(row, column)) is None else str(value)
-            return Response(200 if text else 204, (("Content-Type", "text/plain"),), text.encode())
-        return _property(call.root, f"{table.entity_set}({row_id})/{name}", value_of(row, column))
+            found = _linked(rows, call, table, row, name)
+            if segments == ["$ref"]:
+                return _reference(rows, call, found)
+            if found is None:
+                return Response(204) if not segments else _nothing_below(segments[0])
+            table, row = found
+            path = f"{path}/{name}"
+            continue
+        collection, opened, key = name.partition("(")
+        if collection in collections_of(table):
+            child, by = collection_of(table, collection)
+            ids = rows.pointing(child, by.name, row[table.primary_id])
+            if not opened:
+                return _related_list(rows, call, child, ids, segments)
+            member = find_row(rows, parse_key(child, f"({key}"))
+            if member[0] not in ids:
+                raise no_row(child, member[0])
+            table, row = child, member[1]
+            continue
+        return _value(call, table, row, f"{path}/{name}", name, segments)
+    return _one(rows, call, table, row)
+
+
+def _nothing_below(segment: str) -> Response:
+    raise no_segment(segment)
+
+
+def _linked(rows: Rows, call: Call, table: Table, row: Row, navigation: str) -> tuple[Table, Row] | None:
+    target, column = single_of(table, navigation)
+    found = call.scope(rows).linked(row, column, target)
+    return None if found is None else (target, found)
+
+
+def _one(rows: Rows, call: Call, table: Table, row: Row) -> Response:
     given = query_options(call.request)
-    if call.request.headers.get("if-none-match") == etag(row):
-        return Response(304)
-    return _single(rows, call, (table, row), _options(table, given))
+    if wrong := sorted(n for n in given if n.startswith("$") and n not in _OF_ONE_ROW):
+        raise bad_uri(f"Query options {wrong[0]} cannot be applied to the requested resource.")
+    shape = parse_shape(table, given, aliases_of(given))
+    known = call.request.headers.get("if-none-match", "")
+    if known == etag(row) and not shape.expand and not call.preferences.annotations:
+        return Response(304, (("ETag", etag(row)),))
+    return _single(rows, call, (table, row), shape)
 
 
-def _related(rows: Rows, call: Call, at: tuple[Table, Row, str]) -> Response:
-    table, row, navigation = at
-    column, target = table.navigation[navigation]
-    link = row.get(column.name)
-    other = tables().get(target)
-    found = rows.get(other, link[1]) if other is not None and link and link[0] == target else None
-    if other is None or found is None:
-        return Response(204)
-    return _single(rows, call, (other, found), _options(other, query_options(call.request)))
-
-
-def _property(root: str, context: str, value: Any) -> Response:
+def _value(call: Call, table: Table, row: Row, path: str, name: str, rest: Sequence[str]) -> Response:
+    column = table.by_wire.get(name)
+    if column is None or rest not in ([], ["$value"]):
+        raise no_segment(name if column is None else rest[0])
+    value = value_of(row, column)
     if value is None:
         return Response(204)
-    body = {"@odata.context": f"{root}$metadata#{context}", "value": value}
-    return Response(200, (JSON,), encode(body).encode())
+    if rest:
+        text = value if isinstance(value, str) else encode(value)
+        return Response(200, (("Content-Type", "text/plain"),), text.encode())
+    return answer(call, path, {"value": value})
 
 
-def _single(rows: Rows, call: Call, at: tuple[Table, Row], options: Options, status: int = 200) -> Response:
+def _reference(rows: Rows, call: Call, found: tuple[Table, Row] | None) -> Response:
+    if found is None:
+        return Response(204)
+    view = View(call, call.scope(rows))
+    return answer(call, "$ref", {"@odata.id": view.address(*found)})
+
+
+def _related_list(
+    rows: Rows, call: Call, table: Table, ids: Sequence[str], segments: Sequence[str]
+) -> Response:
+    if segments == ["$count"]:
+        return count_rows(rows, call, table, ids)
+    if segments == ["$ref"]:
+        given = query_options(call.request)
+        query = parse_query(table, given)
+        page = page_of(call.scope(rows), query, _size(call, query), ids)
+        view = View(call, call.scope(rows))
+        body: dict[str, Any] = {"value": [{"@odata.id": view.address(table, row)} for row in page.rows]}
+        return answer(call, "Collection($ref)", _with_link(call, query, page, body))
+    if segments:
+        raise no_segment(segments[0])
+    return read_list(rows, call, table, ids)
+
+
+def answer(call: Call, context: str, body: Mapping[str, Any], *headers: tuple[str, str]) -> Response:
+    """A JSON answer with its context, as much of it as the metadata level asks for, and the preferences applied."""
+    if call.preferences.metadata != "none":
+        about = f"$metadata#{context}" if context else "$metadata"
+        body = {"@odata.context": call.root + about, **body}
+    applied = call.preferences.applied()
+    given = (*headers, ("Preference-Applied", applied)) if applied else headers
+    return Response(200, (call.preferences.content_type, *given), encode(body).encode())
+
+
+def _single(rows: Rows, call: Call, at: tuple[Table, Row], shape: Shape) -> Response:
     """One row with its context and ETag."""
     table, row = at
-    body = {
-        "@odata.context": f"{call.root}$metadata#{table.entity_set}{_columns(options)}/$entity",
-        **_whole(rows, table, row, options, call.preferences),
-    }
-    headers = [JSON, ("ETag", etag(row))]
-    if applied := call.preferences.applied():
-        headers.append(("Preference-Applied", applied))
-    return Response(status, tuple(headers), encode(body).encode())
+    body = View(call, call.scope(rows)).show(table, row, shape)
+    return answer(call, f"{table.entity_set}{columns_text(shape)}/$entity", body, ("ETag", etag(row)))
 
 
 def representation(rows: Rows, call: Call, at: tuple[Table, Row], status: int) -> Response:
     """What a write with `return=representation` answers."""
-    return _single(rows, call, at, _options(at[0], query_options(call.request)), status)
-
-
-def read_list(rows: Rows, call: Call, table: Table) -> Response:
-    """`GET accounts`: filtered, ordered, cut into pages."""
     given = query_options(call.request)
-    options = _options(table, given)
-    found = _matching(rows, table, given)
-    size, number = call.preferences.page_size or MAX_PAGE, 1
-    if "$top" in given and call.preferences.page_size is None:
-        found = found[: _top(given["$top"])]
-    if "$skiptoken" in given:
-        match = _PAGE.search(given["$skiptoken"])
-        if match is None:
-            raise bad_uri("Malformed XML in the Paging Cookie")
-        number = int(match.group(1))
-    page = found[(number - 1) * size : number * size]
-    body: dict[str, Any] = {"@odata.context": f"{call.root}$metadata#{table.entity_set}{_columns(options)}"}
-    if given.get("$count") == "true":
-        body["@odata.count"] = min(len(found), MAX_PAGE)
-    body["value"] = [_whole(rows, table, row, options, call.preferences) for row in page]
-    if number * size < len(found):
-        body["@odata.nextLink"] = _next_link(call.request, table, page, number)
-    applied = call.preferences.applied()
-    headers = (JSON, ("Preference-Applied", applied)) if applied else (JSON,)
-    return Response(200, headers, encode(body).encode())
+    shown = _single(rows, call, at, parse_shape(at[0], given, aliases_of(given)))
+    return Response(status, shown.headers, shown.body)
 
 
-def count_rows(rows: Rows, call: Call, table: Table) -> Response:
+def read_list(rows: Rows, call: Call, table: Table, among: Sequence[str] | None = None) -> Response:
+    """
+    `GET accounts`: filtered, ordered, cut into pages, aggregated, or put as FetchXML.
+
+    Args:
+        among: Ids of the collection that is read; None reads the whole table.
+    """
+    given = query_options(call.request)
+    for name, value in given.items():
+        if name.lower() == FETCH_XML:
+            return answer(call, table.entity_set, read_fetch(call.scope(rows), call, table, value))
+    if SQL in given:
+        return answer(call, table.entity_set, read_sql(call.scope(rows), call, table, given))
+    if "$apply" in given:
+        found = apply_steps(call.scope(rows), call.preferences, table, given, among)
+        return answer(call, table.entity_set, {"value": found})
+    query = parse_query(table, given)
+    page = page_of(call.scope(rows), query, _size(call, query), among)
+    view = View(call, call.scope(rows))
+    body = {
+        **counts(call, query, page),
+        "value": [view.show(table, row, query.shape) for row in page.rows],
+    }
+    return answer(call, table.entity_set + columns_text(query.shape), _with_link(call, query, page, body))
+
+
+def _size(call: Call, query: Query) -> int:
+    return call.preferences.page_size or query.top or MAX_PAGE
+
+
+def counts(call: Call, query: Query, page: Page) -> dict[str, Any]:
+    """`@odata.count` where it was asked for, and the annotations of a whole list."""
+    known = min(page.total, MAX_COUNT) if query.with_count else -1
+    facts: dict[str, Any] = {
+        "totalrecordcount": known,
+        "totalrecordcountlimitexceeded": query.with_count and page.total > MAX_COUNT,
+        "globalmetadataversion": "1000000",
+    }
+    found = {
+        f"{_CRM}{name}": value for name, value in facts.items() if call.preferences.wants(f"{_CRM[1:]}{name}")
+    }
+    return {"@odata.count": known, **found} if query.with_count else found
+
+
+def _with_link(call: Call, query: Query, page: Page, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, with the link to the next page where there is one; `$top` has none."""
+    if page.has_more and (call.preferences.page_size or query.top is None):
+        token = skiptoken(query.table, page.rows, query.page_number, query.order)
+        body["@odata.nextLink"] = continued(call.request, token)
+    return body
+
+
+def count_rows(rows: Rows, call: Call, table: Table, among: Sequence[str] | None = None) -> Response:
     """`GET accounts/$count`."""
-    number = min(len(_matching(rows, table, query_options(call.request))), MAX_PAGE)
-    return Response(200, (("Content-Type", "text/plain"),), str(number).encode())
+    query = parse_query(table, query_options(call.request))
+    if query.where is EVERYTHING and among is None:
+        return plain_count(min(rows.count(table), MAX_COUNT))
+    return plain_count(min(len(matching(call.scope(rows), query, among)), MAX_COUNT))
 
 
-def _matching(rows: Rows, table: Table, given: Mapping[str, str]) -> list[Row]:
-    where = parse_filter(table, given["$filter"]) if given.get("$filter") else EVERYTHING
-    candidates = where.candidates(rows)
-    ids = rows.ids(table) if candidates is None else sorted(candidates)
-    found = [row for i in ids if (row := rows.get(table, i)) is not None and where.test(row)]
-    if given.get("$orderby"):
-        found = _ordered(table, found, given["$orderby"])
-    return found
-
-
-def _ordered(table: Table, found: list[Row], text: str) -> list[Row]:
-    terms = []
-    for term in text.split(","):
-        name, _, direction = term.strip().partition(" ")
-        if direction.strip() not in ("", "asc", "desc"):
-            raise bad_uri(f"Syntax error in $orderby near '{direction}'.")
-        terms.append((column_of(table, name), direction.strip() == "desc"))
-
-    def compare(a: Row, b: Row) -> int:
-        for column, descending in terms:
-            x, y = comparable(value_of(a, column)), comparable(value_of(b, column))
-            if x != y:
-                smaller = x is None or (y is not None and x < y)
-                return -1 if smaller != descending else 1
-        return 0
-
-    return sorted(found, key=cmp_to_key(compare))
-
-
-def _top(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-        raise bad_uri(f"Invalid value '{text}' for $top query option found.")
-    return int(text)
-
-
-def _options(table: Table, given: Mapping[str, str]) -> Options:
-    expand = []
-    text = given.get("$expand", "")
-    at = 0
-    while at < len(text):
-        match = _EXPAND.match(text, at)
-        if match is None:
-            raise bad_uri(f"Term '{text}' is not valid in a $expand expression.")
-        navigation, inner = match.group(1), match.group(2) or ""
-        if navigation not in table.navigation:
-            raise no_property(table, navigation)
-        target = tables().get(table.navigation[navigation][1])
-        if target is None or (inner and not inner.startswith("$select=")):
-            raise bad_uri(f"'{navigation}({inner})' cannot be expanded here.")
-        expand.append((navigation, parse_select(target, inner.removeprefix("$select="))))
-        at = match.end()
-    if len(expand) > MAX_EXPANDS:
-        raise bad_uri(f"Cannot expand more than {MAX_EXPANDS} properties.")
-    return Options(parse_select(table, given.get("$select", "")), tuple(expand))
-
-
-def _columns(options: Options) -> str:
-    return "" if options.select is None else "(" + ",".join(c.wire for c in options.select) + ")"
-
-
-def _whole(rows: Rows, table: Table, row: Row, options: Options, preferences: Preferences) -> dict[str, Any]:
-    out = render(rows, table, row, options.select, preferences)
-    for navigation, select in options.expand:
-        column, target = table.navigation[navigation]
-        link = row.get(column.name)
-        found = rows.get(tables()[target], link[1]) if link and link[0] == target else None
-        out[navigation] = (
-            None if found is None else render(rows, tables()[target], found, select, preferences)
-        )
-    return out
-
-
-def _next_link(request: Request, table: Table, page: Sequence[Row], number: int) -> str:
-    first, last = page[0][table.primary_id].upper(), page[-1][table.primary_id].upper()
-    inner = f'<cookie page="{number}"><{table.primary_id} last="{{{last}}}" first="{{{first}}}" /></cookie>'
-    cookie = f'<cookie pagenumber="{number + 1}" pagingcookie="{quote(inner, safe="")}" istracking="False" />'
-    kept = [
-        part for part in request.raw_query.split("&") if part and not unquote(part).startswith("$skiptoken=")
-    ]
-    query = "&".join((*kept, f"$skiptoken={quote(cookie, safe='=/')}"))
-    return f"{request.origin}{request.path}?{query}"
+def plain_count(number: int) -> Response:
+    return Response(200, (("Content-Type", "text/plain"),), _BOM + str(number).encode())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from tagline.sandbox.dataverse_errors import key_violated
@@ -35,6 +37,10 @@ class _Stored:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     """Lookup column -> target id -> ids of the rows that point to it, oldest first."""
+    log: list[tuple[int, str]] = field(default_factory=list)
+    """Version and id of every put and remove that stands, oldest first."""
+    order: list[str] | None = None
+    """Every id in the order of the primary key; None while it has to be sorted again."""
 
 
 class Rows:
@@ -42,8 +48,11 @@ class Rows:
 
     def __init__(self) -> None:
         self._stored = {name: _Stored() for name in tables()}
-        self._version = 1_000_000
+        self._version = 0
         self._undo: list[list[tuple[Table, str, Row | None]]] = []
+        self._afterwards: list[list[Callable[[], None]]] = []
+        self.on_change: Callable[[str, Any], None] = lambda _table, _row_id: None
+        """Told of every row that was put or removed, also by taking a change back."""
         self.changes = 0
         """Rows put or removed and not taken back."""
 
@@ -52,7 +61,40 @@ class Rows:
 
     def ids(self, table: Table) -> Sequence[str]:
         """Every id, in the order of the primary key."""
-        return sorted(self._stored[table.name].rows)
+        stored = self._stored[table.name]
+        if stored.order is None:
+            stored.order = sorted(stored.rows)
+        return stored.order
+
+    def count(self, table: Table) -> int:
+        return len(self._stored[table.name].rows)
+
+    @property
+    def version(self) -> int:
+        """The newest version of the organisation."""
+        return self._version
+
+    def continue_from(self, version: int) -> None:
+        """Let the next version come after that one, which must be the newest yet."""
+        if version < self._version:
+            raise ValueError(f"version {version} has passed; the newest is {self._version}")
+        self._version = version
+
+    def touch(self) -> int:
+        """Let a version pass without a change; the new one."""
+        self._version += 1
+        return self._version
+
+    def changed_since(self, table: Table, version: int) -> Sequence[tuple[int, str]]:
+        """Version of the last put or remove, and id, of every row that has one after that version; oldest first."""
+        log = self._stored[table.name].log
+        newest = {row_id: at for at, row_id in log[bisect_right(log, version, key=itemgetter(0)) :]}
+        return sorted((at, row_id) for row_id, at in newest.items())
+
+    def newest(self, table: Table) -> int:
+        """The version of the last put or remove in a table."""
+        log = self._stored[table.name].log
+        return log[-1][0] if log else 0
 
     def all(self, table: Table) -> Sequence[Row]:
         """Every row, oldest first."""
@@ -92,20 +134,59 @@ class Rows:
     def transaction(self) -> Iterator[None]:
         """Take every change back if the block raises; blocks nest."""
         self._undo.append([])
+        self._afterwards.append([])
         try:
             yield
         except BaseException:
             undo = self._undo.pop()
+            self._afterwards.pop()
             for table, row_id, before in reversed(undo):
                 self._exchange(table, row_id, before)
+                self._stored[table.name].log.pop()
             self.changes -= len(undo)
             raise
-        undo = self._undo.pop()
+        undo, afterwards = self._undo.pop(), self._afterwards.pop()
         if self._undo:
             self._undo[-1].extend(undo)
+            self._afterwards[-1].extend(afterwards)
+            return
+        for do in afterwards:
+            do()
+
+    def replace(self, rows: Iterable[tuple[Table, str, Row]], version: int) -> None:
+        """Hold exactly these rows, as they stand, `version` being the newest; what was before is forgotten."""
+        self._stored = {name: _Stored() for name in self._stored}
+        for table, row_id, row in sorted(rows, key=lambda one: int(one[2]["versionnumber"])):
+            self._exchange(table, row_id, row)
+            self._stored[table.name].log.append((row["versionnumber"], row_id))
+        self._version = version
+
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Do something once what is changed now stands for good; at once outside a transaction."""
+        if self._afterwards:
+            self._afterwards[-1].append(do)
+        else:
+            do()
+
+    def index(self, table: Table, name: str, columns: tuple[str, ...]) -> str | None:
+        """
+        Let rows be found by another alternate key, which the schema is to have from now on.
+
+        Returns:
+            The id of a row that has the same values as one before it; then nothing is indexed.
+        """
+        stored = self._stored[table.name]
+        found: dict[tuple[Any, ...], str] = {}
+        for row_id, row in stored.rows.items():
+            key = _key_of(row, columns)
+            if key is not None and found.setdefault(key, row_id) != row_id:
+                return row_id
+        stored.keys[name] = found
+        return None
 
     def _swap(self, table: Table, row_id: str, row: Row | None) -> None:
         before = self._exchange(table, row_id, row)
+        self._stored[table.name].log.append((self._version, row_id))
         self.changes += 1
         if self._undo:
             self._undo[-1].append((table, row_id, before))
@@ -129,10 +210,13 @@ class Rows:
                     stored.links[column][was[1]].pop(row_id, None)
                 if now:
                     stored.links[column][now[1]][row_id] = None
+        if (row is None) != (before is None):
+            stored.order = None
         if row is None:
             stored.rows.pop(row_id, None)
         else:
             stored.rows[row_id] = row
+        self.on_change(table.name, row_id)
         return before
 
 

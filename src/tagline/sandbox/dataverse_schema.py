@@ -1,13 +1,17 @@
-"""The tables of the sandbox organisation: Dataverse's own columns and those of tagline's solution, from `data/`."""
+"""The tables of an organisation: Dataverse's own columns from `data/`, those of tagline's solution, and what was added since."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from tagline.sandbox.assumptions import UNTRACKED_TABLES
 
 NAMES = (
     "account",
@@ -21,7 +25,37 @@ NAMES = (
     "salesorder",
     "salesorderdetail",
     "orderclose",
+    "invoice",
+    "invoicedetail",
+    "territory",
+    "msdyn_warehouse",
+    "msdyn_productinventory",
+    "msdyn_inventoryonhandrequest",
+    "msdyn_inventoryonhandentry",
+    "msdyn_purchaseorder",
+    "msdyn_vendor",
+    "organization",
+    "businessunit",
+    "systemuser",
+    "team",
+    "role",
+    "privilege",
+    "roleprivileges",
+    "systemuserroles",
+    "publisher",
+    "solution",
+    "importjob",
+    "asyncoperation",
+    "serviceendpoint",
+    "sdkmessage",
+    "sdkmessagefilter",
+    "sdkmessageprocessingstep",
+    "sdkmessageprocessingstepimage",
+    "duplicaterule",
+    "duplicaterulecondition",
 )
+PLATFORM = frozenset(NAMES[NAMES.index("organization") :])
+"""Tables that the platform keeps for itself."""
 LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 CHOICES = frozenset({"Picklist", "State", "Status"})
 TEXTS = frozenset({"String", "Memo"})
@@ -31,6 +65,10 @@ MONEY_PRINTED = 10
 """Decimals that newer organisations print for money."""
 DECIMAL_PRECISION = 10
 """Of a decimal column whose metadata names none."""
+ACTIVE = "Active"
+"""Status of a key whose index is built; no other can be used."""
+_UNINDEXED = frozenset({"systemuser", "team", "businessunit", "organization"})
+"""Every row points to these, and nobody asks them which."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +84,8 @@ class Column:
     required: str = "None"
     create: bool = True
     update: bool = True
+    write_only: bool = False
+    """Taken and never shown again, as the secret of an endpoint."""
     options: Mapping[int, str] = field(default_factory=dict)
     """Value -> label; empty for a choice whose options are not published."""
     states: Mapping[int, int] = field(default_factory=dict)
@@ -60,6 +100,16 @@ class Column:
 
 
 @dataclass(frozen=True)
+class KeyIndex:
+    """An alternate key as metadata tells of it."""
+
+    columns: tuple[str, ...]
+    status: str = ACTIVE
+    """`Pending`, `InProgress`, `Active` or `Failed`."""
+    is_managed: bool = True
+
+
+@dataclass(frozen=True)
 class Table:
     """One table and every name its rows and columns go by."""
 
@@ -70,20 +120,104 @@ class Table:
     ownership: str
     object_type_code: int
     columns: Mapping[str, Column]
+    indexes: Mapping[str, KeyIndex]
+    """Every alternate key by schema name, also those that cannot be used yet."""
+    is_tracked: bool
+    """Whether changes can be asked for."""
     keys: Mapping[str, tuple[str, ...]]
-    """Alternate keys: schema name -> columns."""
+    """Alternate keys that can be used: schema name -> columns."""
     by_wire: Mapping[str, Column]
     navigation: Mapping[str, tuple[Column, str]]
     """Navigation property -> lookup column and target table."""
     money: tuple[str, ...]
     """Money columns that have a twin in the organisation's currency."""
     lookups: tuple[str, ...]
-    """Lookup columns that can point to a table we hold."""
+    """Lookup columns that can point to a table we hold and that rows are found by."""
     stateful: bool
 
     def default_status(self, state: int) -> int:
         """The statuscode a row takes in that state when none is given."""
         return min(status for status, of in self.columns["statuscode"].states.items() if of == state)
+
+
+class Schema:
+    """
+    The tables of one organisation, which may grow.
+
+    Args:
+        solution: Whether tagline's own columns and keys are there from the start.
+    """
+
+    def __init__(self, *, solution: bool = True) -> None:
+        self.tables: dict[str, Table] = dict(_standard(solution=solution))
+        self._at_first = dict(self.tables)
+        self.entity_sets = {table.entity_set: table for table in self.tables.values()}
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Let `tables()` mean these tables within the block."""
+        token = _SCHEMA.set(self)
+        try:
+            yield
+        finally:
+            _SCHEMA.reset(token)
+
+    def change(
+        self,
+        name: str,
+        *,
+        columns: Sequence[Column] = (),
+        indexes: Mapping[str, KeyIndex] | None = None,
+        is_tracked: bool | None = None,
+    ) -> None:
+        """Add columns to a table or replace them, replace all its keys, or switch its change tracking."""
+        table = self.tables[name]
+        self._put(
+            replace(
+                table,
+                columns={**table.columns, **{c.name: c for c in columns}},
+                indexes=table.indexes if indexes is None else indexes,
+                is_tracked=table.is_tracked if is_tracked is None else is_tracked,
+            )
+        )
+
+    def changes(self) -> Iterator[tuple[Table, Table]]:
+        """Every table that was changed, beside what it was at first."""
+        for name, table in self.tables.items():
+            if table is not self._at_first[name]:
+                yield table, self._at_first[name]
+
+    def without(self, name: str, column: str) -> None:
+        """Take a column away from a table."""
+        table = self.tables[name]
+        kept = {key: value for key, value in table.columns.items() if key != column}
+        self._put(replace(table, columns=kept))
+
+    def _put(self, table: Table) -> None:
+        self.tables[table.name] = self.entity_sets[table.entity_set] = _completed(table)
+
+
+_SCHEMA: ContextVar[Schema | None] = ContextVar("schema of the organisation that is answering", default=None)
+
+
+def schema() -> Schema:
+    """That of the organisation that is answering; elsewhere what organisations start with, which is not to be changed."""
+    return _SCHEMA.get() or _initial()
+
+
+@cache
+def _initial() -> Schema:
+    return Schema()
+
+
+def tables() -> Mapping[str, Table]:
+    """Every table by logical name, of `schema()`."""
+    return schema().tables
+
+
+def entity_sets() -> Mapping[str, Table]:
+    """Every table by the name of its entity set, of `schema()`."""
+    return schema().entity_sets
 
 
 def _column(raw: Mapping[str, Any]) -> Column:
@@ -100,29 +234,51 @@ def _column(raw: Mapping[str, Any]) -> Column:
 
 
 @cache
-def tables() -> Mapping[str, Table]:
-    """Every table by logical name; read once."""
+def _standard(*, solution: bool) -> Mapping[str, Table]:
+    """Every table as an organisation starts with it; read once."""
     data = files("tagline.sandbox") / "data"
-    solution = json.loads((data / "solution.json").read_text("utf-8"))
+    ours = solution_parts() if solution else {}
     found: dict[str, Table] = {}
     for name in NAMES:
         raw = json.loads((data / f"{name}.json").read_text("utf-8"))
-        ours = solution.get(name, {})
-        columns = {c["name"]: _column(c) for c in (*raw.pop("columns"), *ours.get("columns", ()))}
-        found[name] = Table(
-            **raw,
-            columns=columns,
-            keys={key: tuple(names) for key, names in ours.get("keys", {}).items()},
-            by_wire={c.wire: c for c in columns.values()},
-            navigation={nav: (c, target) for c in columns.values() for target, nav in c.targets.items()},
-            money=tuple(c for c in columns if columns[c].type == "Money" and f"{c}_base" in columns),
-            lookups=tuple(c for c in columns if not set(NAMES).isdisjoint(columns[c].targets)),
-            stateful="statecode" in columns,
+        part = ours.get(name, {})
+        found[name] = _completed(
+            Table(
+                **{
+                    **raw,
+                    "columns": {c["name"]: _column(c) for c in (*raw["columns"], *part.get("columns", ()))},
+                },
+                indexes={key: KeyIndex(tuple(names)) for key, names in part.get("keys", {}).items()},
+                is_tracked=name not in UNTRACKED_TABLES,
+                keys={},
+                by_wire={},
+                navigation={},
+                money=(),
+                lookups=(),
+                stateful=False,
+            )
         )
     return found
 
 
-@cache
-def entity_sets() -> Mapping[str, Table]:
-    """Every table by the name of its entity set."""
-    return {table.entity_set: table for table in tables().values()}
+def solution_parts() -> Mapping[str, Any]:
+    """By table, the columns and keys of tagline's own solution."""
+    found: Mapping[str, Any] = json.loads(
+        (files("tagline.sandbox") / "data" / "tagline_solution.json").read_text("utf-8")
+    )
+    return found
+
+
+def _completed(table: Table) -> Table:
+    """The table with what follows from its columns and keys."""
+    columns = table.columns
+    held = set(NAMES) - _UNINDEXED
+    return replace(
+        table,
+        keys={name: key.columns for name, key in table.indexes.items() if key.status == ACTIVE},
+        by_wire={c.wire: c for c in columns.values()},
+        navigation={nav: (c, target) for c in columns.values() for target, nav in c.targets.items()},
+        money=tuple(c for c in columns if columns[c].type == "Money" and f"{c}_base" in columns),
+        lookups=tuple(c for c in columns if not held.isdisjoint(columns[c].targets)),
+        stateful="statecode" in columns,
+    )

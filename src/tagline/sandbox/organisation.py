@@ -3,103 +3,188 @@
 from __future__ import annotations
 
 import re
-import uuid
-from collections import deque
-from random import Random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from urllib.parse import urlsplit
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import UNAUTHORISED_CHALLENGE
+from tagline.sandbox.assumptions import METADATA_IS_FREE, UNAUTHORISED_CHALLENGE
 from tagline.sandbox.control import control_organisation
-from tagline.sandbox.dataverse_actions import NAMESPACE, perform_action
-from tagline.sandbox.dataverse_address import parse_address
 from tagline.sandbox.dataverse_batch import run_batch, unresolved
 from tagline.sandbox.dataverse_call import Call, Resolve
-from tagline.sandbox.dataverse_errors import Refusal, bad_uri, no_segment
-from tagline.sandbox.dataverse_metadata import read_metadata
-from tagline.sandbox.dataverse_read import JSON, count_rows, read_list, read_row
-from tagline.sandbox.dataverse_records import BUSINESS_UNIT_ID, USER_ID, Records
+from tagline.sandbox.dataverse_context import Occasion
+from tagline.sandbox.dataverse_delta import Tracking
+from tagline.sandbox.dataverse_errors import Refusal, no_segment
+from tagline.sandbox.dataverse_founding import (
+    BUSINESS_UNIT_ID,
+    USER_ID,
+    add_application,
+    found,
+    give_role,
+    take_role,
+)
+from tagline.sandbox.dataverse_metadata import is_metadata
+from tagline.sandbox.dataverse_operations import operate
+from tagline.sandbox.dataverse_platform import Agenda, Platform
+from tagline.sandbox.dataverse_protection import ServiceProtection, ThrottledError, execution_s
+from tagline.sandbox.dataverse_read import JSON
+from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences
+from tagline.sandbox.dataverse_rights import Caller, Rights
 from tagline.sandbox.dataverse_rows import Rows
-from tagline.sandbox.dataverse_write import create_row, delete_row, patch_row
-from tagline.sandbox.door import Door, LogEntry
+from tagline.sandbox.dataverse_schema import Schema, tables
+from tagline.sandbox.dataverse_solutions import initial_solution
+from tagline.sandbox.dataverse_state import Ids, OrganisationState
+from tagline.sandbox.dataverse_webhooks import Webhooks
+from tagline.sandbox.door import CONTROL, Door, LogEntry
 from tagline.sandbox.login import Login
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import encode
 
-ROOT = re.compile(r"/api/data/v9\.[012]/")
-ORGANISATION_ID = "9a1f6c9e-7f0b-4a55-8f0c-2d4f6b8a0c1e"
-BURST = 6000
-WINDOW_S = 300.0
-
-
-class ServiceProtection:
-    """The request limit of one user: so many in a sliding window. Source: Web API notes, section 12."""
-
-    def __init__(self, clock: Clock, *, limit: int = BURST, enforced: bool) -> None:
-        self.limit = limit
-        self.enforced = enforced
-        self._clock = clock
-        self._times: deque[float] = deque()
-
-    def take(self) -> tuple[int, int]:
-        """Count one request; how many remain, and the seconds to wait where it is one too many (else 0)."""
-        now = self._clock.now().timestamp()
-        while self._times and self._times[0] <= now - WINDOW_S:
-            self._times.popleft()
-        if self.enforced and len(self._times) >= self.limit:
-            return 0, max(1, int(self._times[0] + WINDOW_S - now) + 1)
-        self._times.append(now)
-        return max(self.limit - len(self._times), 0), 0
+ROOT = re.compile(r"/api/data/v9\.[012](?:/|$)")
+MAX_URL = 32_768
+"""Characters of an address outside `$batch`."""
+MAX_BODY = 128 * 1024 * 1024
 
 
 class Organisation:
-    """One organisation; `records` changes its rows as the platform would, without HTTP."""
+    """
+    One organisation; `records` changes its rows as the platform would, without HTTP.
 
-    def __init__(self, clock: Clock, login: Login, *, seed: int, rate_limits: bool) -> None:
-        random = Random(f"organisation {seed}")  # noqa: S311 - ids of a sandbox, repeatable by seed
+    Args:
+        rate_limits: Whether the service protection limits are enforced.
+        solution: Whether tagline's solution is installed from the start.
+        latency: Whether an answer takes its simulated execution time by the clock.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        login: Login,
+        *,
+        seed: int,
+        rate_limits: bool,
+        solution: bool = True,
+        latency: bool = False,
+    ) -> None:
+        ids = Ids(f"organisation {seed}")
+        self.latency = latency
+        self._spent = threading.local()
+        self._requests = 0
         self._login = login
+        self._clock = clock
 
-        def new_id() -> str:
-            return str(uuid.UUID(int=random.getrandbits(128), version=4))
-
-        self._new_id = new_id
+        self._new_id = ids.new
         self.rows = Rows()
-        self.records = Records(self.rows, clock, new_id)
+        self.schema = Schema(solution=solution)
+        self.tracking = Tracking()
+        self.rights = Rights(self.rows)
+        self.records = Records(self.rows, clock, ids.new)
         self.protection = ServiceProtection(clock, enforced=rate_limits)
+        self.webhooks = Webhooks(self.rows, clock, ids.new, self.entered)
+        self.records.on_change = self.webhooks.on_change
+        self.platform = Platform(
+            self.rows, self.records, self.schema, self.tracking, self.rights, Agenda(clock), clock, ids.new
+        )
+        self.state = OrganisationState(self.platform, self.webhooks, ids)
+        """What a state file keeps of it."""
         self.door = Door(
             clock, self._answer, failure=_failure, control=lambda r: control_organisation(self, r)
         )
+        with self.schema.in_force():
+            found(self.rows, solution=solution)
+        if solution:
+            self.platform.solutions["tagline_order_to_cash"] = initial_solution(self.schema)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Keep everybody else out, with the tables of this organisation in force and what was due done."""
+        with self.door.lock, self.schema.in_force():
+            self.platform.agenda.catch_up()
+            yield
+
+    def add_application(self, client_id: str, name: str, role: str, user_id: str = USER_ID) -> None:
+        """Let an application sign in as a user who has that role."""
+        with self.entered():
+            add_application(self.rows, user_id, client_id, name, role)
+
+    def set_roles(self, user_id: str, *names: str) -> None:
+        """
+        Give a user these roles and no others.
+
+        Raises:
+            LookupError: There is no such role.
+        """
+        with self.entered():
+            roles = {row["name"]: row["roleid"] for row in self.rows.all(tables()["role"])}
+            if unknown := [name for name in names if name not in roles]:
+                raise LookupError(f"there is no role {unknown[0]!r}; roles are {', '.join(roles)}")
+            for role_id in self.rights.roles_of(user_id):
+                take_role(self.rows, user_id, role_id)
+            for name in names:
+                give_role(self.rows, user_id, roles[name])
 
     def handle(self, request: Request) -> Response:
         """Answer one request; see `Door.handle`."""
-        return self.door.handle(request)
+        if request.path.startswith(CONTROL):
+            with self.schema.in_force():
+                return self.door.handle(request)
+        user = self._login.client_of(_token(request), request.origin) or ""
+        with self.protection.under_way(user), self.schema.in_force():
+            self._spent.seconds = 0.0
+            response = self.door.handle(request)
+            if self.latency:
+                self._clock.sleep(self._spent.seconds)
+        return response
 
     def _answer(self, request: Request) -> Response:
         root = ROOT.match(request.path)
         if root is None:
             return Response(404)
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not self._login.accepts(token, request.origin):
+        client = self._login.client_of(_token(request), request.origin)
+        if client is None:
             challenge = UNAUTHORISED_CHALLENGE.format(
                 authority=f"https://login.microsoftonline.com/{self._login.tenant}/oauth2/authorize",
                 resource=f"{request.origin}/",
             )
             return Response(401, (("WWW-Authenticate", challenge),))
-        remaining, wait = self.protection.take()
-        if wait:
-            return self._decorated(_throttled(wait), remaining)
-        base = request.origin + root.group()
+        if len(request.url) > MAX_URL:
+            return Response(414)
+        if len(request.body) > MAX_BODY:
+            return Response(413)
+        self.platform.agenda.catch_up()
+        is_free = METADATA_IS_FREE and is_metadata(request.path[root.end() :])
+        try:
+            if not is_free:
+                self.protection.admit(client)
+            caller = self.rights.impersonated(
+                self.rights.caller(self.rights.application_user(client)), request.headers
+            )
+        except ThrottledError as throttled:
+            return self._decorated(_throttled(throttled), client)
+        except Refusal as refusal:
+            return self._decorated(_refused(refusal), client)
+        work = self.records.work = Counter({"request": 1})
+        self._requests = 0
         if request.path.endswith("/$batch") and request.method == "POST":
-            response = self._batch(request, base)
+            response = self._batch(request, f"{request.origin}{root.group().rstrip('/')}/", caller)
         else:
-            response = self._execute(request, unresolved)
-        return self._decorated(response, remaining)
+            response = self._execute(request, unresolved, caller)
+        response = self._decorated(response, client)
+        if not is_free:
+            self._spent.seconds = execution_s(work)
+            self.protection.settle(client, self._spent.seconds, max(1, self._requests))
+        return response
 
-    def _batch(self, request: Request, root: str) -> Response:
+    def _batch(self, request: Request, root: str, caller: Caller) -> Response:
         preferences = parse_preferences(request.headers.get("prefer", ""))
 
         def execute(inner: Request, resolve: Resolve) -> Response:
-            response = self._execute(inner, resolve)
+            response = self._execute(inner, resolve, caller)
             self.door.log.append(LogEntry(inner.method, inner.path, response.status, inner=True))
             return _with(response, ("OData-Version", "4.0"))
 
@@ -115,69 +200,69 @@ class Organisation:
         except Refusal as refusal:
             return _refused(refusal)
 
-    def _execute(self, request: Request, resolve: Resolve) -> Response:
+    def _execute(self, request: Request, resolve: Resolve, caller: Caller) -> Response:
+        self._requests += 1
         try:
-            with self.rows.transaction():
-                return self._route(request, resolve)
+            with self.rows.transaction(), self.records.acting_as(caller):
+                self.webhooks.begin(partial(_occasion, request, caller, self._clock.now(), self._new_id))
+                response = self._route(request, resolve, caller)
         except Refusal as refusal:
             return _refused(refusal)
+        finally:
+            self.webhooks.end()
+        if request.method == "GET":
+            self.records.work["read"] += max(1, response.body.count(b'"@odata.etag"'))
+        return response
 
-    def _route(self, request: Request, resolve: Resolve) -> Response:
+    def _route(self, request: Request, resolve: Resolve, caller: Caller) -> Response:
         match = ROOT.match(request.path)
         if match is None:
             raise no_segment(request.path)
-        root, path = request.origin + match.group(), request.path[match.end() :]
-        call = Call(request, root, parse_preferences(request.headers.get("prefer", "")), resolve)
-        if path.startswith("EntityDefinitions") and request.method == "GET":
-            return read_metadata(request, path, root)
-        if path in ("WhoAmI", "WhoAmI()") and request.method == "GET":
-            return _who_am_i(root)
-        if request.method == "POST" and "(" not in path and "/" not in path and path[:1].isupper():
-            return perform_action(self.records, call, path, bound=False)
-        return self._on_rows(call, path)
+        root, path = f"{request.origin}{match.group().rstrip('/')}/", request.path[match.end() :]
+        preferences = parse_preferences(request.headers.get("prefer", ""), request.headers.get("accept", ""))
+        call = Call(request, root, preferences, resolve, self._clock.now(), caller.user_id, BUSINESS_UNIT_ID)
+        return operate(self.platform, call, path)
 
-    def _on_rows(self, call: Call, path: str) -> Response:
-        address = parse_address(path)
-        match call.request.method, address.is_row, address.rest:
-            case "GET", True, _:
-                return read_row(self.rows, call, address)
-            case "GET", False, "$count":
-                return count_rows(self.rows, call, address.table)
-            case "GET", False, "":
-                return read_list(self.rows, call, address.table)
-            case "POST", False, "":
-                return create_row(self.records, call, address.table)
-            case "POST", False, rest if rest.startswith(NAMESPACE) and address.table.name == "salesorder":
-                return perform_action(self.records, call, rest.removeprefix(NAMESPACE), bound=True)
-            case "PATCH", True, "":
-                return patch_row(self.records, call, address)
-            case "DELETE", True, "":
-                return delete_row(self.records, call, address)
-            case method, _, "":
-                raise bad_uri(f"The method {method} is not allowed for this resource.")
-        raise no_segment(address.rest)
-
-    def _decorated(self, response: Response, remaining: int) -> Response:
+    def _decorated(self, response: Response, client: str) -> Response:
         request_id = self._new_id()
         return _with(
             response,
             ("OData-Version", "4.0"),
             ("x-ms-service-request-id", request_id),
             ("REQ_ID", request_id),
-            ("x-ms-ratelimit-burst-remaining-xrm-requests", str(remaining)),
-            ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
-            ("x-ms-dop-hint", "4"),
+            *self.protection.headers(client),
         )
 
 
-def _who_am_i(root: str) -> Response:
-    body = {
-        "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-        "BusinessUnitId": BUSINESS_UNIT_ID,
-        "UserId": USER_ID,
-        "OrganizationId": ORGANISATION_ID,
-    }
-    return Response(200, (JSON,), encode(body).encode())
+def _token(request: Request) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def _occasion(request: Request, caller: Caller, now: datetime, new_id: Callable[[], str]) -> Occasion:
+    """
+    What webhooks tell of a request.
+
+    Raises:
+        Refusal: A header is to skip steps, and the caller may not do that.
+    """
+    headers = request.headers
+    skipped = headers.get("mscrm.bypassbusinesslogicexecution", "").lower()
+    if headers.get("mscrm.bypasscustompluginexecution", "").lower() == "true":
+        caller.require_all(("prvBypassCustomPlugins",))
+        skipped += ",customsync"
+    elif skipped:
+        caller.require_all(("prvBypassCustomBusinessLogic",))
+    request_id = headers.get("x-ms-client-request-id") or new_id()
+    return Occasion(
+        correlation_id=headers.get("x-ms-correlation-id") or request_id,
+        request_id=request_id,
+        user_agent=headers.get("user-agent", ""),
+        at=now,
+        organisation=urlsplit(request.origin).netloc,
+        tag=request.query.get("tag", ""),
+        skips_synchronous="customsync" in skipped,
+        skips_asynchronous="customasync" in skipped,
+    )
 
 
 def _with(response: Response, *headers: tuple[str, str]) -> Response:
@@ -193,14 +278,14 @@ def _refused(refusal: Refusal) -> Response:
     return _error(refusal.status, refusal.code, refusal.message)
 
 
-def _throttled(wait: int) -> Response:
-    message = "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
-    return _with(_error(429, "0x80072322", message), ("Retry-After", str(wait)))
+def _throttled(throttled: ThrottledError) -> Response:
+    return _with(_refused(throttled), ("Retry-After", str(throttled.retry_after_s)))
 
 
 def _failure(status: int) -> Response:
     if status == 429:
-        return _throttled(1)
+        message = "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
+        return _throttled(ThrottledError("0x80072322", message, 1))
     if status == 503:
         return Response(
             503, (("Content-Type", "text/html"),), b"<html><body>Service Unavailable</body></html>"
