@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from tagline.clock import VirtualClock
-from tagline.sandbox.sandbox import Sandbox
+from tagline.sandbox.sandbox import Sandbox, SandboxTransport
+from tagline.sandbox.shop import Shop
+from tagline.sandbox.shop_access import ShopKeys
 
 START = datetime(2026, 7, 1, 15, 30, tzinfo=UTC)
 """In July the store's clock stands four hours behind UTC."""
@@ -87,10 +89,74 @@ def store(sandbox: Sandbox, client: httpx.Client) -> Remote:
     return shop_remote(sandbox, client)
 
 
+SHOP = "https://shop-dev.sandbox.test"
+
+
+@pytest.fixture
+def make_shop(clock: VirtualClock) -> Callable[..., Shop]:
+    """Makes a shop alone, without the rest of a sandbox."""
+
+    def make(**options: Any) -> Shop:
+        keys = ShopKeys("https://dev-teas.3dcartstores.com", "private", "token")
+        given = {"time_zone": "America/New_York", "currency": "USD", "seed": 7, "rate_limits": False}
+        return Shop(clock, keys, **{**given, **options})
+
+    return make
+
+
+@pytest.fixture
+def shop(make_shop: Callable[..., Shop]) -> Shop:
+    return make_shop()
+
+
+@pytest.fixture
+def visitor(shop: Shop) -> Iterator[httpx.Client]:
+    """A client of that shop that has no credentials yet."""
+    with httpx.Client(transport=SandboxTransport({SHOP: shop})) as client:
+        yield client
+
+
+@pytest.fixture
+def http(shop: Shop, visitor: httpx.Client) -> httpx.Client:
+    """A client of that shop that sends the trio with every call, as the vendor's documentation tells."""
+    keys = shop.keys
+    visitor.headers.update(
+        {"SecureUrl": keys.secure_url, "PrivateKey": keys.private_key, "Token": keys.token}
+    )
+    return visitor
+
+
 @pytest.fixture
 def crm(sandbox: Sandbox, client: httpx.Client) -> Remote:
     """The organisation's Web API with a token."""
     return organisation_remote(sandbox, client)
+
+
+def finance_remote(sandbox: Sandbox, client: httpx.Client) -> Remote:
+    configs = sandbox.connection_configs("dev")
+    config, secrets = configs["finance"], configs["secrets"]
+    answer = client.post(
+        f"{config['authority']}/{config['tenant']}/oauth2/v2.0/token",
+        data={
+            "client_id": config["client_id"],
+            "client_secret": secrets[config["client_secret"].removeprefix("env:")],
+            "grant_type": "client_credentials",
+            "scope": f"{config['url']}/.default",
+        },
+    )
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    return Remote(client, f"{config['url']}/data/", headers)
+
+
+@pytest.fixture
+def finance(sandbox: Sandbox, client: httpx.Client) -> Remote:
+    """Finance's OData with a token."""
+    return finance_remote(sandbox, client)
+
+
+@pytest.fixture
+def connect_finance() -> Callable[[Sandbox, httpx.Client], Remote]:
+    return finance_remote
 
 
 @pytest.fixture

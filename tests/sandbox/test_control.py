@@ -21,12 +21,18 @@ from tagline.sandbox.sandbox import Sandbox
 from tagline.sandbox.values import Request
 
 GUIDE = (Path(tagline.__file__).parent / "docs" / "sandbox.md").read_text()
-SHOP, CRM, LOGIN = (
+SHOP, CRM, LOGIN, FIN = (
     "https://shop-dev.sandbox.test",
     "https://org-dev.sandbox.test",
     "https://login.sandbox.test",
+    "https://fin-dev.sandbox.test",
 )
-SITES = {"https://127.0.0.1:8710": LOGIN, "https://127.0.0.1:8711": SHOP, "https://127.0.0.1:8712": CRM}
+SITES = {
+    "https://127.0.0.1:8710": LOGIN,
+    "https://127.0.0.1:8711": SHOP,
+    "https://127.0.0.1:8712": CRM,
+    "https://127.0.0.1:8717": FIN,
+}
 """Where `tagline sandbox` puts the sites of dev, and where they stand in process."""
 
 
@@ -105,8 +111,8 @@ def test_a_page_that_is_not_there_is_answered_with_those_that_are(page):
     answer = page(SHOP, "GET", "place")
     assert answer.status_code == 404
     assert answer.json()["error"] == (
-        "no control page GET place on this site; it has POST place, POST awkward, POST remove-line, POST status, "
-        "GET orders, GET webhooks, GET log, POST faults"
+        "no control page GET place on this site; it has POST place, POST history, POST awkward, POST remove-line, "
+        "POST status, GET orders, GET webhooks, POST mishaps, GET log, POST faults"
     )
 
 
@@ -134,7 +140,8 @@ FIELDS = ("count", "seed", "order", "item", "status", "sku", "next", "rate", "ki
 BODIES = st.binary() | st.dictionaries(st.sampled_from(FIELDS), VALUES).map(lambda b: json.dumps(b).encode())
 CALLS = [
     *((SHOP, page) for page in ("remove-line", "status", "faults")),
-    *((CRM, page) for page in ("add-product", "faults")),
+    *((CRM, page) for page in ("add-product", "change-schema", "faults")),
+    *((FIN, page) for page in ("add-product", "invoice", "post-journal", "strain", "faults")),
     (LOGIN, "faults"),
 ]
 ONE = Sandbox(SystemClock(), seed=7)
@@ -176,19 +183,110 @@ def test_every_curl_line_of_the_guide_works_as_it_stands(sandbox, client):
     assert {"place", "awkward", "rows", "faults"} <= pages
 
 
-def test_every_body_of_the_guides_table_works_as_it_stands(sandbox, client):
+def test_every_body_of_the_guides_table_works_as_it_stands(sandbox, client, finance):
     """In its order: the product that is added is missing until then."""
     stock(sandbox, 5)
+    finance.call("POST", "SalesOrderHeadersV2", {"OrderingCustomerAccountNumber": "C100001"})
+    finance.call("POST", "CustomerPaymentJournalHeaders", {"JournalName": "CustPay"})
     rows = re.findall(
-        r"^\| (shop|organisation): `(GET|POST) ([a-z-]+)` \| (?:`(.*?)`)? ?\|", GUIDE, re.MULTILINE
+        r"^\| (shop|organisation|finance): `(GET|POST) ([a-z-]+)` \| (?:`(.*?)`)? ?\|", GUIDE, re.MULTILINE
     )
-    assert len(rows) == 8
+    assert len(rows) >= 17
     for site, method, name, given_ in rows:
-        url = f"{SHOP if site == 'shop' else CRM}/_sandbox/{name}"
+        url = f"{ {'shop': SHOP, 'organisation': CRM, 'finance': FIN}[site] }/_sandbox/{name}"
         query, body = (given_, None) if given_.startswith("?") else ("", given_ or None)
         answer = client.request(method, url + query, content=body)
         assert (answer.status_code, name) == (200, name), answer.text
     assert client.get(f"{CRM}/_sandbox/rows?table=product").text.count(UNKNOWN_SKU) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "said"),
+    [
+        ("GET rows", None, "which entity is missing. Ask for ?table=SalesOrderHeadersV2; entities are"),
+        (
+            "POST add-product",
+            b'{"sku": "TEA-001"}',
+            "usmf has TEA-001 already; at first it lacks MUG-LTD-07 alone",
+        ),
+        ("POST add-product", b'{"sku": "TEA"}', 'the shop sells no "TEA"'),
+        ("POST invoice", b'{"order": "SO-9"}', "usmf has no open sales order SO-9"),
+        ("POST post-journal", b'{"journal": "JN-9"}', "usmf has no journal JN-9"),
+        ("POST strain", b'{"seconds": 99999}', "seconds cannot be 99999; it may be 0 to 3600"),
+    ],
+)
+def test_finances_pages_say_what_is_right(page, call, body, said):
+    answer = page(FIN, *call.split(), body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_people_at_finances_screens_release_invoice_and_post(page, finance):
+    assert page(FIN, "POST", "add-product", b'{"sku": "MUG-LTD-07"}').status_code == 200
+    body = {"OrderingCustomerAccountNumber": "C100001"}
+    number = finance.call("POST", "SalesOrderHeadersV2", body).json()["SalesOrderNumber"]
+    line = {"SalesOrderNumber": number, "ItemNumber": "MUG-LTD-07", "ShippingWarehouseId": ""}
+    assert finance.call("POST", "SalesOrderLines", line).status_code == 201
+    invoice = page(FIN, "POST", "invoice", json.dumps({"order": number}).encode()).json()["invoice"]
+    rows = page(FIN, "GET", "rows?table=SalesInvoiceHeadersV2").json()
+    assert [(row["InvoiceNumber"], row["SalesOrderNumber"]) for row in rows] == [(invoice, number)]
+    journal = finance.call("POST", "CustomerPaymentJournalHeaders", {"JournalName": "CustPay"}).json()
+    posted = json.dumps({"journal": journal["JournalBatchNumber"]}).encode()
+    assert page(FIN, "POST", "post-journal", posted).status_code == 200
+    assert page(FIN, "POST", "strain", b'{"seconds": 5}').status_code == 200
+    assert finance.call("GET", "Currencies").status_code == 429
+
+
+def test_a_column_that_disappears_or_shrinks_is_gone_or_short_for_clients(page, crm):
+    (account,) = crm.read("accounts?$select=name,fax&$top=1")["value"]
+    address = f"accounts({account['accountid']})"
+    shorter = b'{"table": "account", "column": "fax", "max_length": 5}'
+    assert page(CRM, "POST", "change-schema", shorter).status_code == 200
+    assert crm.call("PATCH", address, {"fax": "123456"}).status_code == 400
+    assert crm.call("PATCH", address, {"fax": "12345"}).status_code == 204
+    assert page(CRM, "POST", "change-schema", b'{"table": "account", "column": "fax"}').status_code == 200
+    assert "named 'fax'" in crm.call("GET", "accounts?$select=fax").json()["error"]["message"]
+    assert "fax" not in crm.read(address)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"table": "account", "column": "nothing"}', "there is no column nothing in a table account"),
+        (b'{"table": "nothing", "column": "name"}', "there is no column name in a table nothing"),
+        (b'{"table": "account", "column": "name"}', "name is a key of account or its name, which stay"),
+        (b'{"table": "account", "column": "tl_customerkey"}', "tl_customerkey is a key of account"),
+    ],
+)
+def test_what_cannot_disappear_is_named(page, body, said):
+    answer = page(CRM, "POST", "change-schema", body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_mishaps_are_set_in_whole_or_not_at_all(page, sandbox):
+    mishaps = sandbox.shops["dev"].webhooks.mishaps
+    given = b'{"lost": 0.1, "doubled": 0.2, "late": 0.3, "reordered": true, "seed": 4}'
+    assert page(SHOP, "POST", "mishaps", given).status_code == 200
+    assert (mishaps.lost, mishaps.doubled, mishaps.late, mishaps.reordered, mishaps.seed) == (
+        0.1,
+        0.2,
+        0.3,
+        True,
+        4,
+    )
+    answer = page(SHOP, "POST", "mishaps", b'{"lost": 0.9, "reordered": "yes"}')
+    assert "reordered must be true or false" in answer.json()["error"]
+    assert mishaps.lost == 0.1
+
+
+def test_a_history_is_as_long_as_it_was_ordered(make_sandbox):
+    made = make_sandbox()
+    stock(made, 150)
+    (shop,) = made.shops.values()
+    assert len(shop.orders) == 150 + 11
+    dates = [order["OrderDate"] for order in list(shop.orders.values())[:50]]
+    assert dates[0] < dates[-1] < "2026-07-01"
 
 
 def test_a_stocked_shop_holds_the_awkward_orders_and_the_ordinary_ones_of_its_seed(make_sandbox):

@@ -37,6 +37,38 @@ def test_a_broken_connection_says_nothing_of_what_was_committed(sandbox, crm, fa
     assert (crm.call("GET", ROW).status_code == 200) == committed
 
 
+def test_a_page_of_html_comes_instead_of_the_answer(sandbox, finance, store, crm):
+    for call, door in (
+        (lambda: finance.call("POST", "SalesPriceAgreements", {}), sandbox.finance["dev"].door),
+        (lambda: store.call("GET", "/Orders"), sandbox.shops["dev"].door),
+        (lambda: crm.call("PATCH", ROW, {"name": "A"}), sandbox.organisations["dev"].door),
+    ):
+        door.faults.next_calls(Fault.HTML_PAGE)
+        answer = call()
+        assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html")
+        assert answer.text.startswith("<!DOCTYPE html>")
+    assert crm.call("GET", ROW).status_code == 404
+
+
+def test_a_token_counts_as_expired_once(sandbox, finance, crm, store):
+    for remote, path, door in (
+        (finance, "Currencies", sandbox.finance["dev"].door),
+        (crm, "WhoAmI", sandbox.organisations["dev"].door),
+    ):
+        door.faults.next_calls(Fault.TOKEN_EXPIRED)
+        answer = remote.call("GET", path)
+        assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (401, True)
+        assert remote.call("GET", path).status_code == 200
+    sandbox.shops["dev"].door.faults.next_calls(Fault.TOKEN_EXPIRED)
+    assert store.call("GET", "/OrderStatus").status_code == 200  # a key trio does not expire
+
+
+def test_the_login_goes_wrong_as_well(sandbox, client):
+    url = f"https://login.sandbox.test/{sandbox.login.tenant}/v2.0/.well-known/openid-configuration"
+    sandbox.login.door.faults.next_calls(Fault.SERVER_ERROR, Fault.HTML_PAGE)
+    assert [client.get(url).status_code for _ in range(3)] == [500, 502, 200]
+
+
 def test_a_slow_answer_takes_the_sites_time(sandbox, store, clock):
     before = clock.now()
     sandbox.shops["dev"].door.faults.next_calls(Fault.SLOW)

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tagline.domain.environment import DataverseConnection, Shift4ShopConnection
+from tagline.domain.environment import DataverseConnection, FinanceConnection, Shift4ShopConnection
 from tagline.sandbox import assumptions, conformance
 
 
@@ -16,7 +16,15 @@ def test_connection_values_are_what_configuration_takes(make_sandbox):
     for config in configs.values():
         shop = Shift4ShopConnection(**config["shop"])
         crm = DataverseConnection(**config["crm"])
-        references = (shop.private_key, shop.token, shop.webhook_token, crm.client_secret)
+        finance = FinanceConnection(**config["finance"])
+        assert (finance.company, finance.tenant) == ("usmf", crm.tenant)
+        references = (
+            shop.private_key,
+            shop.token,
+            shop.webhook_token,
+            crm.client_secret,
+            finance.client_secret,
+        )
         named = {r.removeprefix("env:") for r in references}
         (other,) = set(config["secrets"]) - named
         assert named < set(config["secrets"])

@@ -10,6 +10,9 @@ import ssl
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -152,6 +155,66 @@ def test_the_shop_sends_its_webhooks_by_itself(served, web, shop_api):
     assert [json.loads(body)[0]["OrderID"] for _, body in got[1:]] == placed
 
 
+def test_the_organisation_posts_a_synchronous_step_while_the_write_waits(served, web, crm_api):
+    seen: queue.Queue[dict[str, str]] = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            seen.put(dict(self.headers))
+            self.send_response(500)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{receiver.server_port}/hook"
+            hook = {"name": "t", "url": url, "contract": 8}
+            endpoint = crm_api("POST", "serviceendpoints", hook).headers["OData-EntityId"]
+            query = "?$filter=primaryobjecttypecode eq 'territory' and sdkmessageid/name eq 'Create'"
+            (found,) = crm_api("GET", f"sdkmessagefilters{query}").json()["value"]
+            step = {
+                "name": "t",
+                "eventhandler_serviceendpoint@odata.bind": endpoint,
+                "sdkmessageid@odata.bind": f"/sdkmessages({found['_sdkmessageid_value']})",
+                "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({found['sdkmessagefilterid']})",
+                "stage": 40,
+                "mode": 0,
+                "rank": 1,
+                "supporteddeployment": 0,
+            }
+            crm_api("POST", "sdkmessageprocessingsteps", step)
+            refused = crm_api("POST", "territories", {"name": "North"})
+            headers = {name.lower(): value for name, value in seen.get(timeout=10).items()}
+        finally:
+            receiver.shutdown()
+            thread.join()
+    assert refused.status_code == 400
+    assert headers["x-ms-dynamics-entity-name"] == "territory"
+
+
+def test_more_at_once_than_allowed_are_turned_away_where_answers_take_time(served, web, crm_api):
+    organisation = served.sandbox.organisations["dev"]
+    limits, was_enforced = organisation.protection.limits, organisation.protection.enforced
+    organisation.protection.limits, organisation.protection.enforced = replace(limits, concurrent=2), True
+    control(served, web, "crm", page="latency", method="POST", body={"on": True})
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: crm_api("GET", "accounts?$select=name"), range(16)))
+    finally:
+        organisation.protection.limits, organisation.protection.enforced = limits, was_enforced
+        control(served, web, "crm", page="latency", method="POST", body={"on": False})
+    refused = [a for a in answers if a.status_code == 429]
+    assert refused
+    assert {a.json()["error"]["code"] for a in refused} == {"0x80072326"}
+    assert {a.status_code for a in answers} == {200, 429}
+
+
 def test_control_pages_play_shopper_merchant_and_clerk(served, web, shop_api, crm_api):
     cases = control(served, web, "shop", page="awkward", method="POST")
     order_id = cases["line_removed_later"]
@@ -252,3 +315,73 @@ def test_what_the_command_prints_for_people_places_more_orders(tmp_path):
             assert process.wait(20) == 0
     assert len(answer.json()["orders"]) == 5
     assert any(line.endswith(f", {2 + len(awkward())} orders\n") for line in printed)
+
+
+@contextmanager
+def command(*arguments, expect=0):
+    """Runs `tagline sandbox --json --env dev`; its facts, and the process."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tagline", "sandbox", "--json", "--env", "dev", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield json.loads(process.stdout.readline() or "null"), process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+
+
+def control_url(facts, site, page):
+    return facts["environments"]["dev"]["control"][site] + page
+
+
+def test_a_killed_sandbox_goes_on_from_its_state_file(tmp_path):
+    given = ("--ca", tmp_path / "ca.pem", "--port", 0, "--orders", 2, "--state", tmp_path / "state.sqlite")
+    with command(*given) as (facts, process):
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        with httpx.Client(verify=context, trust_env=False) as web:
+            web.post(control_url(facts, "shop", "place"), json={"count": 3, "seed": 2})
+            web.post(control_url(facts, "finance", "add-product"), json={"sku": "MUG-LTD-07"})
+        process.kill()
+        process.wait(20)
+    with command(*given) as (facts, process):
+        with httpx.Client(verify=context, trust_env=False) as web:
+            orders = web.get(control_url(facts, "shop", "orders")).json()
+            products = web.get(control_url(facts, "finance", "rows?table=ReleasedProductsV2")).json()
+        assert len(orders) == 2 + 3 + len(awkward())
+        assert "MUG-LTD-07" in {product["ItemNumber"] for product in products}
+        with command(*given) as (second, other):
+            assert second is None
+            assert "state file" in other.stderr.read()
+            assert other.wait(20) == 2
+    assert process.returncode == 0
+
+
+def test_two_sandboxes_stand_beside_each_other(tmp_path):
+    given = ("--ca", tmp_path / "ca.pem", "--port", 0, "--orders", 0)
+    with command(*given) as (first, _), command(*given) as (second, _):
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        with httpx.Client(verify=context, trust_env=False) as web:
+            for facts in (first, second):
+                assert web.get(facts["login"]).status_code == 200
+        urls = [
+            facts["environments"]["dev"][site]["url"]
+            for facts in (first, second)
+            for site in ("shop", "crm", "finance")
+        ]
+        assert len(set(urls)) == 6
+
+
+def test_a_taken_port_is_told_before_anything_is_announced_or_made(tmp_path):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        given = ("--ca", tmp_path / "ca.pem", "--port", port, "--state", tmp_path / "state.sqlite")
+        with command(*given) as (facts, process):
+            assert facts is None
+            assert str(port) in process.stderr.read()
+            assert process.wait(20) == 2
+    assert list(tmp_path.iterdir()) == []

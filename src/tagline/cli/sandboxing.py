@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--ca",
     "ca_file",
@@ -22,7 +22,7 @@ import click
     multiple=True,
     default=("dev", "qa", "prod"),
     show_default=True,
-    help="A shop and an organisation for each; may be repeated.",
+    help="A shop, an organisation and a Finance environment for each; may be repeated.",
 )
 @click.option(
     "--port", default=8710, show_default=True, help="First of consecutive ports; 0 lets the system choose."
@@ -30,19 +30,82 @@ import click
 @click.option("--seed", default=1, show_default=True, help="Decides ids, credentials and sample data.")
 @click.option(
     "--orders",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 100_000),
     default=20,
     show_default=True,
-    help="Orders in every shop at the start, beside one of each awkward kind; 0 for an empty shop.",
+    help="Orders in every shop at the start, beside one of each awkward kind; more than 100 are a history of years, 0 is an empty shop.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep what the sites hold in this file, and go on from it after a restart.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line: endpoints, credentials, seed.")
+@click.pass_context
 def sandbox(
-    ca_file: Path, environments: tuple[str, ...], port: int, seed: int, orders: int, as_json: bool
+    context: click.Context,
+    ca_file: Path,
+    environments: tuple[str, ...],
+    port: int,
+    seed: int,
+    orders: int,
+    state: Path | None,
+    as_json: bool,
 ) -> int:
-    """Serve a 3dcart store and a Dataverse organisation for each environment over TLS on loopback, until interrupted."""
+    """
+    Serve a 3dcart store, a Dataverse organisation and a Finance environment for each environment over TLS on loopback, until
+    interrupted.
+
+    `tagline sandbox verify --env NAME` compares what it assumes with an environment's live systems.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
     from tagline.sandbox.main import run
 
-    return run(ca_file, as_json, environments, port or None, seed, orders)
+    return run(ca_file, as_json, environments, port or None, seed, orders, state)
+
+
+@sandbox.command()
+@click.option(
+    "--env", "environment", required=True, metavar="NAME", help="Environment whose systems are looked at."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def verify(environment: str, as_json: bool) -> int:
+    """
+    Compare the behaviour that the sandbox assumes with an environment's systems; reads only.
+
+    Exit 0 where nothing differs, 4 where something does.
+    """
+    from dataclasses import asdict
+
+    from tagline.alm import environments
+    from tagline.cli.output import out, out_json, say, table
+    from tagline.cli.top import at_top
+    from tagline.clock import SystemClock
+    from tagline.connectors import resolve_secret
+    from tagline.sandbox.verify import Agreement, compare
+
+    config = environments.render(at_top(), environment).config
+    found = [
+        compared
+        for name, connection in sorted(config.connections.items())
+        for compared in compare(name, connection, clock=SystemClock(), secrets=resolve_secret)
+    ]
+    differing = [c for c in found if c.agreement is Agreement.DIFFERS]
+    if as_json:
+        out_json([asdict(compared) for compared in found])
+        return 4 if differing else 0
+    out(table([(c.connection, c.agreement.value, c.what) for c in found], ("", "", "assumption")))
+    for compared in differing:
+        out(f"{compared.connection}: {compared.what}")
+        out(f"  assumed:  {compared.assumed}")
+        out(f"  observed: {compared.observed}")
+        if compared.constant:
+            out(f"  one line changes it: {compared.constant} in tagline/sandbox/assumptions.py")
+    shown = sum(c.agreement is not Agreement.NOT_SHOWN for c in found)
+    say(f"{len(found)} assumptions, {shown} shown by reading, {len(differing)} differ")
+    return 4 if differing else 0
 
 
 @click.command()

@@ -19,7 +19,9 @@ LIMIT_ABOVE_CAP_IS_CLAMPED: Final = True
 OFFSET_ZERO_IS_ONE: Final = True
 """`offset=0` behaves like 1 (section 3)."""
 THROTTLE_STATUS: Final = 429
-"""The leaky bucket answers 429 and no Retry-After (section 9)."""
+"""The leaky bucket answers 429 (section 9)."""
+THROTTLE_HEADERS: Final[tuple[tuple[str, str], ...]] = ()
+"""And says nothing of when to come back: no Retry-After (section 9)."""
 ALL_FAILED_STATUS: Final = 400
 """A bulk PUT of which every item failed; 206 is documented for some (section 2)."""
 NULL_ON_PUT_KEEPS: Final = True
@@ -32,6 +34,36 @@ PUT_TRIGGERS_ORDER_CHANGED: Final = True
 """A REST PUT raises the webhook event 2, so that one's own writes come back (section 8)."""
 PROBE_ANSWER_IS_IGNORED: Final = True
 """Whatever the GET probe of a webhook URL gets, the POST follows (section 8)."""
+WEBHOOK_EVENTS: Final = {
+    1: "Order New",
+    2: "Order Status Change",
+    3: "Customer New",
+    4: "Customer Update",
+    5: "Product New",
+    6: "Product Update",
+    7: "Inventory Change",
+}
+"""Only the ids 1 and 2 are known; those of customers, products and stock are ours (section 8)."""
+BEARER_SCOPES: Final = "{resource}:{access}"
+"""How an app's permission is called, with the access `read` or `write`; only that there are such permissions is known (section 1)."""
+METHOD_NOT_ALLOWED_MESSAGE: Final = "The requested resource does not support http method '{method}'."
+"""405 carries the ASP.NET default body (section 2)."""
+XML_NAMES: Final = "ArrayOf{name}"
+"""XML has the element of .NET around a list, no namespace, and the property order of JSON (section 1)."""
+NAME_FILTERS_CONTAIN: Final = True
+"""`name`, `company`, `manufacturer` and `category` find what holds the text; sku, mail and the rest must be equal (section 3)."""
+UNKNOWN_CUSTOMER_IS_REFUSED: Final = True
+"""POST of an order for a customer that does not exist is refused; 0 is a guest (section 5)."""
+CUSTOMER_EMAIL_IS_UNIQUE: Final = True
+"""A second customer with the same mail address is refused (section 7)."""
+NESTED_OPTIONS_ARE_WRITTEN: Final = False
+"""An AdvancedOptionList inside the PUT of a product is passed over, the safe reading of a bug told of in 2016 (section 6)."""
+CANCELLED_ORDERS_RETURN_STOCK: Final = True
+"""Status 5 puts the goods back, leaving 5 takes them again; the second half is ours (5.6)."""
+REFUND_TYPE: Final = "Credit"
+"""TransactionType of money given back; only Sale and CBA were ever seen (5.4)."""
+REFUND_IS_NEGATIVE: Final = True
+"""Money given back has a negative TransactionAmount (5.4)."""
 
 # Dataverse; sections of the notes on the Web API.
 
@@ -53,6 +85,14 @@ UNIT_WRONG_CODE: Final = "0x80043b18"
 """A line's unit is not of the product's unit group (15.2)."""
 LINE_WITHOUT_ORDER_CODE: Final = "0x80043b12"
 """A line is created without its order (15.2)."""
+INVOICE_LOCKED_CODE: Final = "0x80043b30"
+"""Writing to an invoice that is not active, or to its lines, without leaving its state (15.4, open question 6)."""
+LINE_WITHOUT_INVOICE_CODE: Final = "0x80043b13"
+"""A line is created without its invoice (15.2)."""
+CONVERTED_ORDER_IS_INVOICED: Final = True
+"""ConvertSalesOrderToInvoice puts the order into state 4 at once; documented is only that it comes later (15.4)."""
+CONVERTED_INVOICE_IS_PRICE_LOCKED: Final = True
+"""An invoice made of an order keeps the order's prices, whatever the price list says (15.4)."""
 UNAUTHORISED_CHALLENGE: Final = "Bearer authorization_uri={authority}, resource_id={resource}"
 """401 of the Web API: this header and a body that is not OData-shaped (2.1)."""
 UNSAFE_KEY_CHARACTERS: Final = frozenset("/<>*%&:\\?+")
@@ -65,3 +105,121 @@ DELETE_CLEARS_LOOKUPS: Final = True
 """Deleting a row clears lookups that point to it; lines go with their order (section 7)."""
 MISSING_BIND_STATUS: Final = 404
 """A bind to a missing row: 404 0x80040217 naming the target (7.2)."""
+WEEK_STARTS_ON: Final = 6
+"""Weeks of query functions begin on this weekday, Monday being 0 (section 5)."""
+DELTA_EXPIRED_STATUS: Final = 410
+"""HTTP status with 0x80044352, an expired delta token (section 8, open question 1)."""
+UNTRACKED_CODE: Final = "0x80060888"
+"""`odata.track-changes` on a table that does not track changes (section 8)."""
+UNTRACKED_TABLES: Final = frozenset({"orderclose"})
+"""Tables whose ChangeTrackingEnabled is false (section 8)."""
+COUNT_HAS_BOM: Final = True
+"""A byte order mark stands before the digits of `/$count` (section 5)."""
+COLLECTION_NAME: Final = "{target}_{child}_{lookup}"
+"""Navigation property of a one-to-many relationship whose name nobody published (7.2)."""
+FETCH_LINKED_NAME: Final = "{alias}.{column}"
+"""How FetchXML answers call a column of a linked table (section 5)."""
+EXECUTION_COST_S: Final = {"request": 0.02, "read": 0.005, "create": 0.05, "update": 0.05, "delete": 0.05}
+"""Execution time in seconds of a request, and of each row it reads or writes; no figures are published (section 12)."""
+METADATA_IS_FREE: Final = True
+"""Reading metadata counts for none of the limits (section 12)."""
+CONCURRENT_RETRY_AFTER_S: Final = 2.0
+"""Retry-After of the limit on concurrent requests (section 12)."""
+THROTTLED_CALL_ADDS_S: Final = 1.0
+"""By how much each call before the told time makes Retry-After longer (section 12)."""
+DOP_HINT: Final = 4
+"""The parallelism that `x-ms-dop-hint` suggests; 4 to 48 were seen (3.2)."""
+MISSING_PRIVILEGE_CODE: Final = "0x80040220"
+"""A privilege is missing; 0x80048306 is documented, too (section 13)."""
+PRIVILEGE_NOUNS: Final = {
+    "account": "Account",
+    "contact": "Contact",
+    "product": "Product",
+    "salesorder": "Order",
+    "invoice": "Invoice",
+    "orderclose": "Activity",
+    "transactioncurrency": "TransactionCurrency",
+    "territory": "Territory",
+    "organization": "Organization",
+    "businessunit": "BusinessUnit",
+    "systemuser": "User",
+    "team": "Team",
+    "role": "Role",
+    "publisher": "Publisher",
+    "solution": "Solution",
+    "importjob": "ImportJob",
+    "asyncoperation": "AsyncOperation",
+    "serviceendpoint": "ServiceEndpoint",
+    "sdkmessage": "SdkMessage",
+    "sdkmessageprocessingstep": "SdkMessageProcessingStep",
+    "duplicaterule": "DuplicateRule",
+}
+"""How privileges call a table that does not go by its own name; certain for orders, accounts and contacts (section 13)."""
+PRIVILEGES_OF_ACTIONS: Final = {
+    "FulfillSalesOrder": ("prvWriteOrder", "prvCreateActivity", "prvAppendActivity", "prvAppendToOrder"),
+    "CancelSalesOrder": ("prvWriteOrder", "prvCreateActivity", "prvAppendActivity", "prvAppendToOrder"),
+    "ConvertSalesOrderToInvoice": (
+        "prvReadOrder",
+        "prvWriteOrder",
+        "prvCreateInvoice",
+        "prvReadInvoice",
+        "prvAppendToOrder",
+        "prvAppendInvoice",
+    ),
+    "LockSalesOrderPricing": ("prvWriteOrder",),
+    "UnlockSalesOrderPricing": ("prvWriteOrder",),
+    "LockInvoicePricing": ("prvWriteInvoice",),
+    "UnlockInvoicePricing": ("prvWriteInvoice",),
+    "Merge": ("prvMerge",),
+    "PublishDuplicateRule": ("prvPublishDuplicateRule",),
+    "UnpublishDuplicateRule": ("prvPublishDuplicateRule",),
+    "StageSolution": ("prvImportCustomization",),
+    "ImportSolution": ("prvImportCustomization",),
+    "ImportSolutionAsync": ("prvImportCustomization",),
+    "ExportSolution": ("prvExportCustomization",),
+    "PublishAllXml": ("prvPublishCustomization",),
+    "PublishXml": ("prvPublishCustomization",),
+    "ReactivateEntityKey": ("prvWriteEntity",),
+}
+"""Privileges that an action needs (13, 15.4)."""
+
+# Finance & Supply Chain; section 17 of the notes on the Web API.
+
+FINANCE_CHALLENGE: Final = 'Bearer authorization_uri="{authority}"'
+"""401 of Finance: this header and no body (17)."""
+FINANCE_STRANGER_STATUS: Final = 401
+"""A token for this environment of an application that is no user of it (17)."""
+FINANCE_MISSING_ROW_MESSAGE: Final = "Resource not found for the segment '{entity_set}'."
+"""404 for a key that no row has, or only a row of another company (17)."""
+FINANCE_STALE_STATUS: Final = 412
+"""If-Match with an ETag that the row no longer has (17)."""
+FINANCE_PATCH_CREATES: Final = False
+"""PATCH of a key that no row has adds none: 404 (17)."""
+FINANCE_PAGE_OPTION: Final[str] = "$skiptoken"
+"""A page continues at an offset under this option; `$skip` is documented as well (17)."""
+FINANCE_READ_ONLY_IS_REFUSED: Final = True
+"""Writing a field that follows from a document's course is refused with a warning; silence is possible (17)."""
+FINANCE_GIVEN_AMOUNT_STANDS: Final = True
+"""A LineAmount that is written is kept, also where price and quantity give another (17.1)."""
+FINANCE_RESERVATION: Final = "Automatic"
+"""InventoryReservationMethod of a new sales order: its lines take what is on hand by themselves (17.1)."""
+MERGE_REFUSED_CODE: Final = "0x80040203"
+"""Merging what is not two active rows of one table (15.4)."""
+BULK_DUPLICATE_CODE: Final = "0x80040203"
+"""The same row twice in one UpdateMultiple or UpsertMultiple; documented is only that it is an error (section 10)."""
+DUPLICATES_FOUND_STATUS: Final = 412
+"""HTTP status with 0x80040333; 500 in older organisations (13.1, open question 3)."""
+KEY_STEPS_S: Final = {"InProgress": 5.0, "Active": 20.0}
+"""Seconds after which a new alternate key, Pending at first, has that status (7.1)."""
+METADATA_REFUSED_CODE: Final = "0x80048403"
+"""A key or column that cannot be made or removed (7.1, section 14)."""
+ASYNC_STEP_DELAY_S: Final = 2.0
+"""Seconds from the commit to the delivery of an asynchronous step (18.2)."""
+SYNC_STEP_FAILED_STATUS: Final = 400
+"""HTTP status of a write whose synchronous step failed, with 0x80040265; 500 is documented, too (18.2)."""
+CONTEXT_ZONE: Final = -420
+"""Minutes that `OperationCreatedOn` of an asynchronous step stands beside UTC; +0300, +0200 and -0700 were recorded (18.3)."""
+IMPORT_STEPS_S: Final = (1.0, 8.0)
+"""Seconds after which the import of a solution begins and ends (section 19)."""
+MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION: Final = True
+"""Deleting a managed solution takes its columns, keys and roles away (section 19)."""

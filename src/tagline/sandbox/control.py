@@ -10,24 +10,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
 
 from tagline.sandbox.catalogue import LIMITED, PRODUCTS
 from tagline.sandbox.control_given import Given, MisuseError, read
+from tagline.sandbox.dataverse_delta import Tracking
+from tagline.sandbox.dataverse_protection import ServiceProtection
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences, render
-from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.dataverse_schema import Schema, tables
 from tagline.sandbox.door import CONTROL, Door
 from tagline.sandbox.faults import Fault
 from tagline.sandbox.seed import add_product
+from tagline.sandbox.shop_answers import shop_json
 from tagline.sandbox.shop_fields import STATUSES, Record
-from tagline.sandbox.shop_lists import shop_json
 from tagline.sandbox.shop_webhooks import Webhooks
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import plain_json
 
-MOST_ORDERS = 10_000
+MOST_ORDERS, MOST_HISTORY = 10_000, 100_000
 """That one call may place; a typing error is not to fill the memory."""
 
 FAULTS_EXAMPLE = (
@@ -51,6 +54,7 @@ class ControlledShop(Protocol):
     webhooks: Webhooks
 
     def place_orders(self, count: int, seed: int) -> list[int]: ...
+    def place_history(self, count: int, seed: int) -> list[int]: ...
     def place_awkward(self) -> dict[str, int]: ...
     def remove_line(self, order_id: int, item_index: int) -> None: ...
     def change_status(self, order_id: int, status: int) -> None: ...
@@ -61,14 +65,37 @@ class ControlledOrganisation(Protocol):
 
     door: Door
     records: Records
+    tracking: Tracking
+    protection: ServiceProtection
+    schema: Schema
+    latency: bool
 
 
 def control_shop(shop: ControlledShop, request: Request) -> Response:
-    """Pages of a shop: place, awkward, remove-line, status, orders, webhooks, log, faults."""
+    """Pages of a shop: place, history, awkward, remove-line, status, orders, webhooks, mishaps, log, faults."""
 
     def place(_request: Request, given: Given) -> Response:
         count = given.whole("count", among=range(1, MOST_ORDERS + 1))
         return plain_json({"orders": shop.place_orders(count, given.whole("seed"))})
+
+    def history(_request: Request, given: Given) -> Response:
+        count = given.whole("count", among=range(1, MOST_HISTORY + 1))
+        placed = shop.place_history(count, given.whole("seed"))
+        return plain_json({"first": placed[0], "last": placed[-1]})
+
+    def mishaps(_request: Request, given: Given) -> Response:
+        known = ("lost", "doubled", "late")
+        if not {*known, "reordered"} & set(given.fields):
+            raise given.misuse(f"none of {', '.join(known)} and reordered is given")
+        shares: dict[str, float | int] = {name: given.share(name) for name in known if name in given.fields}
+        if "reordered" in given.fields:
+            shares["reordered"] = given.flag("reordered")
+        if "seed" in given.fields:
+            shares["seed"] = given.whole("seed")
+        with shop.door.lock:
+            for name, share in shares.items():
+                setattr(shop.webhooks.mishaps, name, share)
+        return plain_json({})
 
     def awkward(_request: Request, _given: Given) -> Response:
         return plain_json(shop.place_awkward())
@@ -96,17 +123,21 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
 
     pages = {
         ("POST", "place"): Page(place, '{"count": 5, "seed": 1}'),
+        ("POST", "history"): Page(history, '{"count": 1000, "seed": 1}'),
         ("POST", "awkward"): Page(awkward),
         ("POST", "remove-line"): Page(remove_line, '{"order": 1001, "item": 0}'),
         ("POST", "status"): Page(status, '{"order": 1001, "status": 4}'),
         ("GET", "orders"): Page(orders),
         ("GET", "webhooks"): Page(webhooks),
+        ("POST", "mishaps"): Page(
+            mishaps, '{"lost": 0.1, "doubled": 0.1, "late": 0.1, "reordered": true, "seed": 1}'
+        ),
     }
-    return _answer(shop.door, request, pages)
+    return answered(shop.door, request, pages)
 
 
 def control_organisation(organisation: ControlledOrganisation, request: Request) -> Response:
-    """Pages of an organisation: add-product, rows, log, faults."""
+    """Pages of an organisation: add-product, expire-changes, change-schema, rows, limits, latency, log, faults."""
     records = organisation.records
 
     def add(_request: Request, given: Given) -> Response:
@@ -115,11 +146,44 @@ def control_organisation(organisation: ControlledOrganisation, request: Request)
         if product is None:
             raise given.misuse(f"the shop sells no {json.dumps(sku)}")
         with organisation.door.lock, records.rows.transaction():
-            if records.rows.by_key(tables()["product"], ("productnumber",), (sku,)) is not None:
+            if any(row.get("productnumber") == sku for row in records.rows.all(tables()["product"])):
                 raise given.misuse(
                     f"the organisation has {sku} already; at first it lacks {LIMITED.sku} alone"
                 )
             return plain_json({"productid": add_product(records, product)})
+
+    def expire(_request: Request, given: Given) -> Response:
+        name = given.text("table")
+        if name not in tables():
+            raise given.misuse(f"there is no table {name}")
+        with organisation.door.lock:
+            organisation.tracking.expire(records.rows, tables()[name])
+        return plain_json({})
+
+    def latency(_request: Request, given: Given) -> Response:
+        organisation.latency = given.flag("on")
+        return plain_json({})
+
+    def change(_request: Request, given: Given) -> Response:
+        name, column = given.text("table"), given.text("column")
+        with organisation.door.lock:
+            table = organisation.schema.tables.get(name)
+            if table is None or column not in table.columns:
+                raise given.misuse(f"there is no column {column} in a table {name}")
+            if column in {
+                table.primary_id,
+                table.primary_name,
+                *(c for key in table.keys.values() for c in key),
+            }:
+                raise given.misuse(f"{column} is a key of {name} or its name, which stay")
+            if "max_length" in given.fields:
+                shorter = replace(
+                    table.columns[column], max_length=given.whole("max_length", among=range(1, 4001))
+                )
+                organisation.schema.change(name, columns=[shorter])
+            else:
+                organisation.schema.without(name, column)
+        return plain_json({})
 
     def rows(request: Request, _given: Given) -> Response:
         name, everything = request.query.get("table", ""), parse_preferences("")
@@ -133,17 +197,45 @@ def control_organisation(organisation: ControlledOrganisation, request: Request)
 
     pages = {
         ("POST", "add-product"): Page(add, f'{{"sku": "{LIMITED.sku}"}}'),
+        ("POST", "expire-changes"): Page(expire, '{"table": "account"}'),
+        ("POST", "change-schema"): Page(
+            change,
+            '{"table": "account", "column": "fax"} or {"table": "account", "column": "fax", "max_length": 10}',
+        ),
         ("GET", "rows"): Page(rows),
+        ("POST", "latency"): Page(latency, '{"on": true}'),
+        ("GET", "limits"): Page(lambda _request, _given: plain_json(_limits(organisation.protection))),
     }
-    return _answer(organisation.door, request, pages)
+    return answered(organisation.door, request, pages)
 
 
-def control_login(door: Door, request: Request) -> Response:
-    """Pages of the token endpoint: log, faults."""
-    return _answer(door, request, {})
+def _limits(protection: ServiceProtection) -> dict[str, Any]:
+    """By application, what it used of the service protection limits, and of the day's requests, which are not limited."""
+    return {
+        client or "none": {**used, "execution_s": Decimal(str(used["execution_s"]))}
+        for client, used in protection.used().items()
+    }
 
 
-def _answer(door: Door, request: Request, own: Mapping[tuple[str, str], Page]) -> Response:
+class ControlledLogin(Protocol):
+    """What the control pages do with the token endpoint."""
+
+    door: Door
+
+    def expire_tokens(self) -> int: ...
+
+
+def control_login(login: ControlledLogin, request: Request) -> Response:
+    """Pages of the token endpoint: expire-tokens, log, faults."""
+
+    def expire(_request: Request, _given: Given) -> Response:
+        return plain_json({"tokens": login.expire_tokens()})
+
+    return answered(login.door, request, {("POST", "expire-tokens"): Page(expire)})
+
+
+def answered(door: Door, request: Request, own: Mapping[tuple[str, str], Page]) -> Response:
+    """Answer a call of a site's own pages, or of those that every site has."""
     name = request.path.removeprefix(CONTROL)
     pages = {
         **own,

@@ -41,6 +41,13 @@ class Given:
             raise self.misuse(f"{name} must be a text")
         return value
 
+    def flag(self, name: str) -> bool:
+        """True or false that must be given."""
+        value = self._value(name)
+        if not isinstance(value, bool):
+            raise self.misuse(f"{name} must be true or false")
+        return value
+
     def share(self, name: str) -> float:
         """A number from 0 to 1 that must be given."""
         value = self._value(name)

@@ -1,33 +1,57 @@
-"""Sends a served shop's webhooks: one thread a shop that wakes when something is queued or due again."""
+"""Sends the webhooks of a served site: one thread a site that wakes when something is queued or due again."""
 
 from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
 from tagline.clock import Clock
-from tagline.sandbox.shop import Shop
 from tagline.sandbox.values import Request
 
 TIMEOUT_S = 10.0
 
 
-class Deliverer:
-    """Delivers what one shop queues, until it is stopped."""
+class Queue(Protocol):
+    """What a site has to post."""
 
-    def __init__(self, shop: Shop, clock: Clock, ca_file: Path) -> None:
-        self._shop = shop
+    def next_due(self) -> datetime | None: ...
+    def deliver(self, send: Callable[[Request], int | None]) -> int: ...
+
+
+class Deliverer:
+    """
+    Delivers what one site queues, until it is stopped.
+
+    Args:
+        timeout_s: How long an answer is waited for.
+        on_sent: Called when some of it was sent, so that it can be written down.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        clock: Clock,
+        ca_file: Path,
+        on_sent: Callable[[], None],
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._queue = queue
+        self._on_sent = on_sent
         self._clock = clock
         self._client = httpx.Client(
-            verify=ssl.create_default_context(cafile=str(ca_file)), timeout=TIMEOUT_S, trust_env=False
+            verify=ssl.create_default_context(cafile=str(ca_file)), timeout=timeout_s, trust_env=False
         )
         self._wake = threading.Event()
+        self.wake = self._wake.set
+        """To be called when something was queued."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="sandbox webhooks", daemon=True)
-        shop.webhooks.on_queued = self._wake.set
 
     def start(self) -> None:
         self._thread.start()
@@ -43,13 +67,16 @@ class Deliverer:
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
-            self._shop.webhooks.deliver(self._send)
-            due = self._shop.webhooks.next_due()
+            due = self._queue.next_due()
             wait = None if due is None else (due - self._clock.now()).total_seconds()
             if wait is None or wait > 0:
                 self._wake.wait(wait)
+            else:
+                self._queue.deliver(self.send)
+                self._on_sent()
 
-    def _send(self, request: Request) -> int | None:
+    def send(self, request: Request) -> int | None:
+        """Send one request; the answer's status, None when no answer came."""
         if self._stopping:
             return None
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tagline.clock import Clock
-from tagline.sandbox.faults import AFTER, BEFORE, SLOW_S, STATUS, BrokenConnection, Fault, Faults
+from tagline.sandbox.faults import AFTER, BEFORE, HTML_BODY, SLOW_S, STATUS, BrokenConnection, Fault, Faults
 from tagline.sandbox.values import Request, Response
 
 CONTROL = "/_sandbox/"
@@ -47,6 +47,8 @@ class Door:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.log: deque[LogEntry] = deque(maxlen=LOG_LENGTH)
+        self.on_done: Callable[[Request], None] = lambda _request: None
+        """Called under the lock when a request did what it does, before its answer leaves."""
         self._clock = clock
         self._answer = answer
         self._failure = failure
@@ -60,14 +62,22 @@ class Door:
             BrokenConnection: A fault says that no whole answer comes.
         """
         if request.path.startswith(CONTROL):
-            return self._control(request)
+            with self.lock:
+                response = self._control(request)
+                self.on_done(request)
+            return response
         with self.lock:
             fault = self.faults.draw()
             if fault is not None and fault in STATUS:
                 return self._note(request, self._failure(STATUS[fault]))
             if fault in BEFORE:
                 raise BrokenConnection(fault)
+            if fault is Fault.HTML_PAGE:
+                return self._note(request, Response(502, (("Content-Type", "text/html"),), HTML_BODY))
+            if fault is Fault.TOKEN_EXPIRED:
+                request = _without_token(request)
             response = self._note(request, self._answer(request))
+            self.on_done(request)
         if fault in AFTER:
             raise BrokenConnection(fault, partial=(response.status, response.headers, response.body))
         if fault is Fault.SLOW:
@@ -77,3 +87,8 @@ class Door:
     def _note(self, request: Request, response: Response) -> Response:
         self.log.append(LogEntry(request.method, request.path, response.status))
         return response
+
+
+def _without_token(request: Request) -> Request:
+    headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+    return replace(request, headers=headers)

@@ -29,9 +29,18 @@ class Fault(StrEnum):
     """The work was committed; the answer breaks off in its body."""
     SLOW = "slow"
     """The right answer, late."""
+    HTML_PAGE = "html-page"
+    """502 with a page of HTML, as a proxy on the way gives; nothing happened."""
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - the name of a fault
+    """A bearer token counts as expired in this one call; a call without one is left alone."""
 
 
 STATUS: Mapping[Fault, int] = {Fault.THROTTLED: 429, Fault.SERVER_ERROR: 500, Fault.UNAVAILABLE: 503}
+HTML_BODY = (
+    b"<!DOCTYPE html>\r\n<html><head><title>502 - Web server received an invalid response</title></head>\r\n"
+    b"<body><h1>Server Error</h1><p>502 - Web server received an invalid response while acting as a gateway or proxy "
+    b"server.</p></body></html>\r\n"
+)
 BEFORE = frozenset({Fault.RESET_BEFORE, Fault.TIMEOUT_BEFORE})
 AFTER = frozenset({Fault.RESET_AFTER, Fault.TIMEOUT_AFTER, Fault.TORN_BODY})
 SLOW_S = 2.0

@@ -8,13 +8,18 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from tagline.clock import SystemClock
 from tagline.sandbox.door import CONTROL
 from tagline.sandbox.sandbox import Sandbox
-from tagline.sandbox.serve import Served, serve
+from tagline.sandbox.serve import Served, bound, serve
+from tagline.sandbox.state_file import StateFile
+
+RECENT = 100
+"""Orders of a stocked shop that were placed just now; more are history."""
 
 
 def run(
@@ -24,12 +29,14 @@ def run(
     base_port: int | None,
     seed: int,
     orders: int,
+    state: Path | None = None,
 ) -> int:
     """
     Serve a sandbox until SIGINT or SIGTERM; limits are enforced with the remotes' own numbers.
 
     Args:
-        orders: How many ordinary ones every shop holds from the start, beside one of each awkward kind; 0 leaves it empty.
+        orders: See `stock`; 0 leaves the shops empty. What a state file holds already stands in place of them.
+        state: File that keeps what the sites hold; None keeps nothing.
 
     Prints one JSON line, or a table for people, once every site answers.
 
@@ -40,9 +47,14 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     sandbox = Sandbox(SystemClock(), seed, environments, rate_limits=True)
-    if orders:
-        stock(sandbox, orders)
-    with serve(sandbox, ca_file, base_port) as served:
+    with ExitStack() as stack:
+        sockets = stack.enter_context(bound(sandbox, base_port))
+        file = stack.enter_context(closing(StateFile(state, _base(sandbox)))) if state else None
+        if orders and (file is None or file.is_new):
+            stock(sandbox, orders)
+        if file is not None:
+            sandbox.keep(file)
+        served = stack.enter_context(serve(sandbox, ca_file, sockets=sockets))
         facts = describe(served)
         sys.stdout.write(json.dumps(facts) + "\n" if json_output else _table(facts))
         sys.stdout.flush()
@@ -50,11 +62,23 @@ def run(
     return 0
 
 
+def _base(sandbox: Sandbox) -> dict[str, Any]:
+    """What a state file must have been made with to be used again: ids and credentials follow from it."""
+    return {"seed": sandbox.seed, "environments": list(sandbox.environments)}
+
+
 def stock(sandbox: Sandbox, orders: int) -> None:
-    """Let every shop have sold something already: the awkward orders, then ordinary ones that differ by seed and environment."""
+    """
+    Let every shop have sold something already: one order of each awkward kind and that many others, by seed and environment.
+
+    Of more than `RECENT` the first are a history of years, the last `RECENT` were placed just now like all of fewer.
+    """
     for number, shop in enumerate(sandbox.shops.values()):
+        seed = sandbox.seed * 100 + number
+        if orders > RECENT:
+            shop.place_history(orders - RECENT, seed)
         shop.place_awkward()
-        shop.place_orders(orders, sandbox.seed * 100 + number)
+        shop.place_orders(min(orders, RECENT), seed)
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -62,14 +86,18 @@ def describe(served: Served) -> dict[str, Any]:
     environments = {}
     for name in served.sandbox.environments:
         configs = served.connection_configs(name)
+        deployer = served.sandbox.deployer(name)
         environments[name] = {
             "shop": configs["shop"],
             "crm": configs["crm"],
+            "finance": configs["finance"],
             "secrets": configs["secrets"],
+            "deploy": {"client_id": deployer.client_id, "client_secret": deployer.client_secret},
             "orders": len(served.sandbox.shops[name].orders),
             "control": {
                 "shop": served.endpoints.shops[name] + CONTROL,
                 "crm": served.endpoints.organisations[name] + CONTROL,
+                "finance": served.endpoints.finance[name] + CONTROL,
             },
         }
     return {
@@ -83,7 +111,7 @@ def describe(served: Served) -> dict[str, Any]:
 def _table(facts: dict[str, Any]) -> str:
     lines = [
         f"sandbox (seed {facts['seed']}), certificate to trust: {facts['ca_file']}",
-        f"login  {facts['login']}",
+        f"login  {facts['login']}, with a page that shows what the sandbox holds and did",
     ]
     for name, environment in facts["environments"].items():
         lines += [
@@ -91,7 +119,9 @@ def _table(facts: dict[str, Any]) -> str:
             name,
             f"  shop   {environment['shop']['url']}, {environment['orders']} orders",
             f"  crm    {environment['crm']['url']}",
+            f"  fin    {environment['finance']['url']}, company {environment['finance']['company']}",
             f"  tenant {environment['crm']['tenant']}  client {environment['crm']['client_id']}",
+            "  ".join(("  to set it up:", *(f"{k} {v}" for k, v in environment["deploy"].items()))),
             *(f"  export {key}={value}" for key, value in environment["secrets"].items()),
             "  five more orders (another seed, other orders):",
             f"  {_place(facts['ca_file'], environment['control']['shop'])}",

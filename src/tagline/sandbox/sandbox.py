@@ -1,33 +1,37 @@
-"""The whole sandbox: a shop and an organisation for every environment, one token endpoint; in process or served."""
+"""The whole sandbox: shop, organisation and Finance for every environment, one token endpoint; in process or served."""
 
 from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from tagline.clock import Clock
+from tagline.sandbox.dataverse_founding import CUSTOMISER
+from tagline.sandbox.dataverse_rights import ADMINISTRATOR
+from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.door import Door
 from tagline.sandbox.faults import BrokenConnection, Fault
+from tagline.sandbox.finance import Finance
+from tagline.sandbox.finance_seed import DEFAULT_COMPANY
 from tagline.sandbox.login import Application, Login
 from tagline.sandbox.organisation import Organisation
+from tagline.sandbox.page import Front, Holding, Shown, Site, front_page
 from tagline.sandbox.seed import fill
-from tagline.sandbox.shop import Shop, ShopKeys
+from tagline.sandbox.shop import Shop
+from tagline.sandbox.shop_access import ShopKeys
+from tagline.sandbox.state_file import StateFile, Store
 from tagline.sandbox.values import Request, Response
 
 TIME_ZONE = "America/New_York"
 CURRENCY = "USD"
-
-
-class Site(Protocol):
-    """Anything that answers requests."""
-
-    def handle(self, request: Request) -> Response: ...
 
 
 @dataclass(frozen=True)
@@ -37,18 +41,20 @@ class Endpoints:
     login: str
     shops: Mapping[str, str]
     organisations: Mapping[str, str]
+    finance: Mapping[str, str]
     ca_file: str = ""
 
 
 class Sandbox:
     """
-    Both remotes with their token endpoint.
+    The remotes with their token endpoint.
 
     Args:
         clock: The time every site lives in.
         seed: Decides ids, credentials and sample data.
-        environments: One shop and one organisation each.
+        environments: One shop, one organisation and one Finance environment each.
         rate_limits: Whether the remotes' documented limits are enforced.
+        solution: Whether tagline's solution is installed in every organisation.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Sandbox:
         environments: Sequence[str] = ("dev",),
         *,
         rate_limits: bool = False,
+        solution: bool = True,
     ) -> None:
         self.clock = clock
         self.seed = seed
@@ -66,21 +73,29 @@ class Sandbox:
         self.login = Login(clock, tenant, seed)
         self.shops: dict[str, Shop] = {}
         self.organisations: dict[str, Organisation] = {}
+        self.finance: dict[str, Finance] = {}
         self.endpoints = Endpoints(
             login="https://login.sandbox.test",
             shops={name: f"https://shop-{name}.sandbox.test" for name in environments},
             organisations={name: f"https://org-{name}.sandbox.test" for name in environments},
+            finance={name: f"https://fin-{name}.sandbox.test" for name in environments},
         )
+        self.save: Callable[[], None] = lambda: None
+        """Writes down what changed without a request, where a state file is kept."""
         self._secrets: dict[str, dict[str, str]] = {}
         self._client_ids: dict[str, str] = {}
+        self._deployers: dict[str, Application] = {}
+        self._finance_ids: dict[str, str] = {}
         for number, name in enumerate(environments):
-            self._build(name, seed * 100 + number, rate_limits=rate_limits)
+            self._build(name, seed * 100 + number, rate_limits=rate_limits, solution=solution)
 
-    def _build(self, name: str, seed: int, *, rate_limits: bool) -> None:
+    def _build(self, name: str, seed: int, *, rate_limits: bool, solution: bool) -> None:
         random = Random(f"credentials {name} {seed}")  # noqa: S311 - throw-away credentials of a sandbox
         client_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         key, token, secret, hook = (f"{random.getrandbits(128):032x}" for _ in range(4))
         state_key = base64.urlsafe_b64encode(random.randbytes(32)).decode()
+        finance_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
+        finance_secret = f"{random.getrandbits(128):032x}"
         prefix = f"TAGLINE_{name.upper().replace('-', '_')}"
         self._secrets[name] = {
             f"{prefix}_SHOP_PRIVATE_KEY": key,
@@ -88,6 +103,7 @@ class Sandbox:
             f"{prefix}_SHOP_WEBHOOK_TOKEN": hook,
             f"{prefix}_CRM_CLIENT_SECRET": secret,
             f"{prefix}_STATE_KEY": state_key,
+            f"{prefix}_FINANCE_CLIENT_SECRET": finance_secret,
         }
         keys = ShopKeys(f"https://{name}-teas.3dcartstores.com", key, token)
         self.shops[name] = Shop(
@@ -95,33 +111,123 @@ class Sandbox:
         )
         self.login.applications[client_id] = Application(client_id, secret)
         self.login.resources.add(self.endpoints.organisations[name])
-        self.organisations[name] = Organisation(self.clock, self.login, seed=seed, rate_limits=rate_limits)
-        fill(self.organisations[name].records, seed)
+        organisation = Organisation(
+            self.clock, self.login, seed=seed, rate_limits=rate_limits, solution=solution
+        )
+        self.organisations[name] = organisation
+        organisation.add_application(client_id, "tagline", ADMINISTRATOR)
+        self._deployers[name] = self._deployer(name, seed, organisation)
+        with organisation.entered():
+            fill(organisation.records, seed)
         self._client_ids[name] = client_id
+        self.login.applications[finance_id] = Application(finance_id, finance_secret)
+        self.login.resources.add(self.endpoints.finance[name])
+        self.finance[name] = Finance(self.clock, self.login, seed=seed)
+        self.finance[name].applications.add(finance_id)
+        self._finance_ids[name] = finance_id
+
+    def _deployer(self, name: str, seed: int, organisation: Organisation) -> Application:
+        """A second application that may set the organisation up, and has nothing to do with its records."""
+        random = Random(f"deploy {name} {seed}")  # noqa: S311 - throw-away credentials of a sandbox
+        client_id, user_id = (str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(2))
+        deployer = Application(client_id, f"{random.getrandbits(128):032x}")
+        self.login.applications[client_id] = deployer
+        organisation.add_application(client_id, "tagline deploy", CUSTOMISER, user_id)
+        return deployer
+
+    def deployer(self, env: str) -> Application:
+        """The application of an environment that may change tables and roles: what `deploy` of a connection names."""
+        return self._deployers[env]
 
     def sites(self, endpoints: Endpoints | None = None) -> Mapping[str, Site]:
         """Every site by its origin."""
         at = endpoints or self.endpoints
-        found: dict[str, Site] = {at.login: self.login}
+        found: dict[str, Site] = {at.login: Front(self.login, lambda: self._page(at))}
         for name in self.environments:
             found[at.shops[name]] = self.shops[name]
             found[at.organisations[name]] = self.organisations[name]
+        for name in self.environments:
+            found[at.finance[name]] = self.finance[name]
         return found
 
     def transport(self) -> httpx.BaseTransport:
         """Carries an httpx client's requests to the sites in process, by host."""
         return SandboxTransport(self.sites())
 
+    def secret(self, reference: str) -> str:
+        """The secret that a reference of `connection_configs` names: what `connect` takes as `secrets`."""
+        name = reference.removeprefix("env:")
+        return next(held[name] for held in self._secrets.values() if name in held)
+
+    def keep(self, file: StateFile) -> None:
+        """
+        Hold what a state file has, or write everything into a new one; from now on every change is kept there.
+
+        Raises:
+            UsageError: See `StateFile`.
+        """
+        stores: dict[str, Store] = {}
+        doors: dict[str, Door] = {}
+        for name in self.environments:
+            shop, organisation, finance = self.shops[name], self.organisations[name], self.finance[name]
+            stores |= {
+                f"shop {name}": shop.state,
+                f"crm {name}": organisation.state,
+                f"finance {name}": finance.state,
+            }
+            doors |= {
+                f"shop {name}": shop.door,
+                f"crm {name}": organisation.door,
+                f"finance {name}": finance.door,
+            }
+        file.keep(stores)
+        for site, door in doors.items():
+            door.on_done = partial(_commit, file, site)
+
+        def save() -> None:
+            for site, door in doors.items():
+                with door.lock:
+                    file.commit(site, facts=True)
+
+        self.save = save
+
+    def _page(self, at: Endpoints) -> Response:
+        """What stands at the sandbox's front."""
+        groups = {name: self._shown(name, at) for name in self.environments}
+        return front_page({"login": [Shown("login", at.login, self.login.door)], **groups}, self.seed)
+
+    def _shown(self, name: str, at: Endpoints) -> list[Shown]:
+        shop, organisation, finance = self.shops[name], self.organisations[name], self.finance[name]
+        pages = {"orders": "orders"}
+        sold = [Holding(table, count, pages.get(table, "")) for table, count in shop.counts().items()]
+        rows = [
+            Holding(table.name, organisation.rows.count(table), f"rows?table={table.name}")
+            for table in tables().values()
+        ]
+        held = [
+            Holding(table, count, f"rows?table={table}") for table, count in finance.rows.counts().items()
+        ]
+        waiting, lost = len(shop.webhooks.waiting()), len(shop.webhooks.given_up)
+        remarks = [
+            f"{len(shop.webhooks.registered)} webhooks, {waiting} deliveries on their way, {lost} given up"
+        ]
+        posts = [f"{organisation.webhooks.waiting()} deliveries on their way"]
+        return [
+            Shown("3dcart / Shift4Shop", at.shops[name], shop.door, sold, remarks),
+            Shown("Dataverse", at.organisations[name], organisation.door, rows, posts),
+            Shown("Finance", at.finance[name], finance.door, held),
+        ]
+
     def connection_configs(self, env: str, endpoints: Endpoints | None = None) -> dict[str, dict[str, Any]]:
         """
         What configuration needs to connect to one environment.
 
         Returns:
-            `shop` and `crm` with the fields of their connection sections, and `secrets`: environment variable -> value, under
+            `shop`, `crm` and `finance` with the fields of their connection sections, and `secrets`: environment variable -> value, under
             the names of the checked-in environments, with a key for the agent's state that is as throw-away as the rest.
         """
         at = endpoints or self.endpoints
-        key, token, hook, secret, _ = (f"env:{name}" for name in self._secrets[env])
+        key, token, hook, secret, _, finance_secret = (f"env:{name}" for name in self._secrets[env])
         shop = self.shops[env]
         return {
             "shop": {
@@ -145,7 +251,21 @@ class Sandbox:
                 "ca_file": at.ca_file,
             },
             "secrets": dict(self._secrets[env]),
+            "finance": {
+                "system": "finance",
+                "url": at.finance[env],
+                "tenant": self.login.tenant,
+                "client_id": self._finance_ids[env],
+                "client_secret": finance_secret,
+                "authority": at.login,
+                "company": DEFAULT_COMPANY,
+                "ca_file": at.ca_file,
+            },
         }
+
+
+def _commit(file: StateFile, site: str, request: Request) -> None:
+    file.commit(site, facts=request.method not in ("GET", "HEAD"))
 
 
 class SandboxTransport(httpx.BaseTransport):

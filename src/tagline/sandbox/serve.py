@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tagline.errors import UsageError
 from tagline.sandbox.ca import Authority
+from tagline.sandbox.dataverse_webhooks import TIMEOUT_S as WEBHOOK_TIMEOUT_S
 from tagline.sandbox.deliverer import Deliverer
 from tagline.sandbox.faults import BrokenConnection, Fault
-from tagline.sandbox.sandbox import Endpoints, Sandbox, Site
+from tagline.sandbox.page import Site
+from tagline.sandbox.sandbox import Endpoints, Sandbox
 from tagline.sandbox.values import Request, Response
 
 HOST = "127.0.0.1"
+MOST_AT_ONCE = 128
+"""Requests that are answered at a time; more than any limit on concurrency, so that those can be met."""
 START_TIMEOUT_S = 30.0
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -114,29 +119,63 @@ async def _break(broken: BrokenConnection, scope: Scope, receive: Receive, send:
 
 
 @contextmanager
-def serve(sandbox: Sandbox, ca_file: Path, base_port: int | None = None) -> Iterator[Served]:
+def bound(sandbox: Sandbox, base_port: int | None = None) -> Iterator[Sequence[socket.socket]]:
+    """
+    Take a port for every site, in the order of `Sandbox.sites`; whoever connects waits until they are served.
+
+    Args:
+        base_port: First of consecutive ports: login, then shop and organisation of each environment, then Finance of each;
+            None lets the system choose.
+
+    Raises:
+        UsageError: A port is taken (code `sandbox-port-taken`).
+    """
+    sockets = _bind(1 + 3 * len(sandbox.environments), base_port)
+    try:
+        yield sockets
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@contextmanager
+def serve(
+    sandbox: Sandbox,
+    ca_file: Path,
+    base_port: int | None = None,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+) -> Iterator[Served]:
     """
     Serve every site until the block ends, and deliver the shops' webhooks.
 
     Args:
         ca_file: Where the certificate to trust is written; the authority that stands beside it already is used on.
-        base_port: First of consecutive ports: login, then shop and organisation of each environment; None lets the
-            system choose.
+        base_port: See `bound`.
+        sockets: Ports that `bound` took already, in place of others.
 
     Raises:
         UsageError: A port is taken (code `sandbox-port-taken`).
     """
     with ExitStack() as stack:
         # Ports first: a sandbox that cannot have them changes nothing for the one that has.
-        sockets = _bind(1 + 2 * len(sandbox.environments), base_port)
-        for bound in sockets:
-            stack.callback(bound.close)
+        if sockets is None:
+            sockets = stack.enter_context(bound(sandbox, base_port))
         authority = Authority(ca_file)
         endpoints = _endpoints(sandbox, [s.getsockname()[1] for s in sockets], ca_file)
-        sandbox.login.resources.update(endpoints.organisations.values())
+        sandbox.login.resources.update((*endpoints.organisations.values(), *endpoints.finance.values()))
         pem = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagline-sandbox-"))) / "server.pem"
         authority.issue(pem)
-        deliverers = [Deliverer(shop, sandbox.clock, ca_file) for shop in sandbox.shops.values()]
+        deliverers = []
+        for shop in sandbox.shops.values():
+            deliverers.append(Deliverer(shop.webhooks, sandbox.clock, ca_file, sandbox.save))
+            shop.webhooks.on_queued = deliverers[-1].wake
+        for organisation in sandbox.organisations.values():
+            deliverers.append(
+                Deliverer(organisation.webhooks, sandbox.clock, ca_file, sandbox.save, WEBHOOK_TIMEOUT_S)
+            )
+            organisation.webhooks.on_queued = deliverers[-1].wake
+            organisation.webhooks.send = deliverers[-1].send
         servers = [_server(site, pem) for site in sandbox.sites(endpoints).values()]
         thread = threading.Thread(target=_run, args=(servers, sockets), name="sandbox sites", daemon=True)
         thread.start()
@@ -157,13 +196,13 @@ def _bind(count: int, base_port: int | None) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     for index in range(count):
         # asyncio switches Nagle's delay off only for sockets that name their protocol.
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sockets.append(bound)
+        one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sockets.append(one)
         port = 0 if base_port is None else base_port + index
         try:
-            bound.bind((HOST, port))
-            bound.listen()  # two that are bound and do not listen yet may share a port
+            one.bind((HOST, port))
+            one.listen()  # two that are bound and do not listen yet may share a port
         except (OSError, OverflowError) as error:
             for each in sockets:
                 each.close()
@@ -177,10 +216,13 @@ def _bind(count: int, base_port: int | None) -> list[socket.socket]:
 
 def _endpoints(sandbox: Sandbox, ports: Sequence[int], ca_file: Path) -> Endpoints:
     origins = [f"https://{HOST}:{port}" for port in ports]
+    count = len(sandbox.environments)
+    pairs, finance = origins[1 : 1 + 2 * count], origins[1 + 2 * count :]
     return Endpoints(
         login=origins[0],
-        shops=dict(zip(sandbox.environments, origins[1::2], strict=True)),
-        organisations=dict(zip(sandbox.environments, origins[2::2], strict=True)),
+        shops=dict(zip(sandbox.environments, pairs[::2], strict=True)),
+        organisations=dict(zip(sandbox.environments, pairs[1::2], strict=True)),
+        finance=dict(zip(sandbox.environments, finance, strict=True)),
         ca_file=str(ca_file),
     )
 
@@ -206,8 +248,9 @@ def _server(site: Site, pem: Path) -> uvicorn.Server:
 
 def _run(servers: Sequence[uvicorn.Server], sockets: Sequence[socket.socket]) -> None:
     async def together() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_AT_ONCE, "sandbox answers"))
         await asyncio.gather(
-            *(server.serve(sockets=[bound]) for server, bound in zip(servers, sockets, strict=True))
+            *(server.serve(sockets=[one]) for server, one in zip(servers, sockets, strict=True))
         )
         for server in servers:
             for connection in list(server.server_state.connections):
