@@ -115,7 +115,7 @@ def test_every_webhook_three_times_in_any_order_writes_once(world: World):
 
 
 def test_own_write_backs_come_to_rest(world: World):
-    assert world.shop.put_triggers_order_changed
+    assert world.shop.quirks.put_triggers_order_changed
     ids = world.place(5)
     assert world.run().records == 2 * len(ids)
     assert world.run().records == 0

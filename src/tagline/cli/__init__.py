@@ -37,6 +37,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "tagline.cli.running:dead_letters",
         "List, show and redrive records that were set aside.",
     ),
+    "doctor": (
+        "tagline.cli.tenant:doctor",
+        "Ask whether an environment's systems are ready for an integration; reads only.",
+    ),
+    "drift": (
+        "tagline.cli.tenant:drift",
+        "Compare an environment's tables with the models and mappings; reads only.",
+    ),
+    "solution": (
+        "tagline.cli.tenant:solution",
+        "Make the Dataverse solution that an integration needs.",
+    ),
     "sandbox": ("tagline.cli.sandboxing:sandbox", "Serve local 3dcart stores and Dataverse organisations."),
     "demo": (
         "tagline.cli.sandboxing:demo",

@@ -93,14 +93,16 @@ def key_of(model: Model) -> Key:
     """
     The key a target is written by: its primary id where it was given, else its model's first alternate key given whole.
 
-    With the id, an alternate key is a column like any other and can be changed.
+    With the id, an alternate key is a column like any other and can be changed. An id that is unique only beneath an owner,
+    as a shop's shipment 0, stands in an alternate key together with it; that key then comes first.
 
     Raises:
         UsageError: Nothing was given to address it by (code `target-key-missing`).
     """
     given = model.given()
     remote = type(model).remote
-    for names in ((remote.primary_id,), *remote.keys):
+    whole = [names for names in remote.keys if remote.primary_id in names]
+    for names in (*whole, (remote.primary_id,), *remote.keys):
         if all(given.get(n) is not None for n in names):
             return tuple(sorted((n, given[n]) for n in names))
     raise UsageError(

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tagline.alm import corpus, environments
 from tagline.connectors import connect, json_values
+from tagline.connectors.budgets import governor_for
 from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector, Key, Row
 from tagline.domain.model import Model
@@ -207,6 +208,7 @@ class _Connected:
                 secrets=session.secret,
                 transport=self.transport,
                 read_only=self._read_only,
+                governor=governor_for(config, session.clock, one_by_one=True),
                 # Counted, so that recording again differs only where the code does.
                 new_id=lambda: f"{next(number):08d}",
             )

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tagline.clock import VirtualClock
 from tagline.connectors import connect
+from tagline.connectors.budgets import governor_for
 from tagline.domain.environment import Connection
 from tagline.errors import UsageError
 from tagline.harness import scenario as scenarios
@@ -52,6 +53,7 @@ def replay(integration: Integration, cassette: Cassette) -> Replay:
             clock=clock,
             secrets=lambda _reference: "replayed",
             transport=transport,
+            governor=governor_for(config, clock, one_by_one=True),
             new_id=lambda: f"{next(number):08d}",
         )
         for name, config in told.connections.items()

@@ -10,10 +10,9 @@ from typing import Any
 
 from tagline.alm import environments
 from tagline.clock import Clock
-from tagline.connectors import connect
 from tagline.connectors.dataverse.pricing import PricedLine, order_total
 from tagline.domain.environment import EnvironmentConfig
-from tagline.domain.exchange import Connector, WriteKind
+from tagline.domain.exchange import WriteKind
 from tagline.domain.model import Ref
 from tagline.errors import Disposition, RecordError, TaglineError
 from tagline.flow.drive import drive
@@ -21,6 +20,7 @@ from tagline.flow.effects import Verb
 from tagline.flow.shadow import Intention, ShadowDriver
 from tagline.harness import scenario as scenarios
 from tagline.integration import Integration, load_from
+from tagline.integration.remotes import reading
 
 TOTAL = "totalamount"
 """Column of the remote's computed total that a flow expects."""
@@ -62,15 +62,9 @@ def look(
     integration = load_from(root, name)
     environments.check_settings(config, integration)
     section = config.integrations.get(name)
-    named = section.connections if section else {}
     settings = integration.settings.model_validate(dict(section.settings) if section else {})
     flow = scenarios.only_flow(integration)
-    connectors: dict[str, Connector] = {}
-    try:
-        for own, system in integration.connections.items():
-            connectors[system.kind] = connect(
-                own, config.connections[named.get(own, own)], clock=clock, read_only=True
-            )
+    with reading(integration, config, clock=clock) as connectors:
         source = connectors[flow.source.remote.system]
         chosen = scenarios.check_keys(keys) or tuple(source.recent(flow.source, last))
         fetched = source.fetch(flow.source, chosen)
@@ -79,9 +73,6 @@ def look(
         for each in ended.values():
             if each.error is not None and each.error.disposition is not Disposition.DEAD_LETTER:
                 raise each.error  # a remote that cannot be used says nothing about the record
-    finally:
-        for connector in connectors.values():
-            connector.close()
     return [
         _looked(
             key,

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from tagline.clock import VirtualClock
 from tagline.connectors import connect
+from tagline.connectors.budgets import governor_for
 from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector, Request
 from tagline.domain.lifecycle import Deployment
@@ -70,6 +71,7 @@ class Remotes:
                 clock=self.clock,
                 secrets=lambda reference: str(secrets[reference.removeprefix("env:")]),
                 transport=transport or self.sandbox.transport(),
+                governor=governor_for(config, self.clock, one_by_one=True),
                 new_id=lambda: f"{boundaries.getrandbits(128):032x}",
             )
             for name, config in self._configs.items()
