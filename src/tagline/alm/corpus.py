@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from tagline.connectors.shift4shop import parse
+from tagline.connectors.shift4shop.models import ShopModel
 from tagline.domain.exchange import Key, Row
 from tagline.domain.model import Model, Ref
 from tagline.errors import UsageError
@@ -127,10 +128,10 @@ def source_record(recorded: Recorded, model: type[Model]) -> Model:
     Raises:
         ValueError: It cannot be understood; what is wrong is the connector's to say.
     """
-    if model.remote.system == "shift4shop" and model.__name__ == "Order":
+    if issubclass(model, ShopModel):
         zone = ZoneInfo(recorded.context["time_zone"])
         try:
-            return parse.to_order(recorded.raw, zone, recorded.context["currency"])
+            return parse.to_record(model, recorded.raw, zone, recorded.context["currency"])
         except parse.MalformedError as error:
             raise ValueError(str(error)) from error
     return model.model_validate(recorded.raw)

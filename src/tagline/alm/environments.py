@@ -103,12 +103,12 @@ def for_integration(config: EnvironmentConfig, integration: str) -> EnvironmentC
 
 def digest(config: EnvironmentConfig) -> str:
     """`sha256:…` of the values, whatever their order in the files."""
-    return closures.digest(config.model_dump(mode="json"))
+    return closures.digest(config.model_dump(mode="json", exclude_none=True))
 
 
 def to_toml(config: EnvironmentConfig) -> str:
     """The rendered configuration as text, for `config.toml`."""
-    return tomlkit.dumps(config.model_dump())
+    return tomlkit.dumps(config.model_dump(exclude_none=True))
 
 
 def from_toml(text: str) -> EnvironmentConfig:
@@ -179,8 +179,8 @@ def changes(
     old: EnvironmentConfig | None, new: EnvironmentConfig, layers: Mapping[str, str]
 ) -> tuple[str, ...]:
     """`path: old -> new (layer)` for every value that differs; there are no secrets to leave out."""
-    before = dict(_leaves(old.model_dump(mode="json"))) if old else {}
-    after = dict(_leaves(new.model_dump(mode="json")))
+    before = dict(_leaves(old.model_dump(mode="json", exclude_none=True))) if old else {}
+    after = dict(_leaves(new.model_dump(mode="json", exclude_none=True)))
     if old is None:
         return ()
     return tuple(

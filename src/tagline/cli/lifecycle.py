@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +13,13 @@ from tagline.alm import deciding, evidence, planning, releases, reports
 from tagline.alm.closure import short
 from tagline.alm.git import Repository
 from tagline.cli.output import out, out_json, say, table
+from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import DecisionKind, Plan, Verdict
-from tagline.errors import RefusedError
+from tagline.errors import RefusedError, TaglineError
+
+if TYPE_CHECKING:
+    from tagline.runtime.load import Load
 
 CLOCK = SystemClock()
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -66,7 +72,7 @@ def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_jso
     """
     from tagline.alm import replay
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     if back:
         made = planning.plan_rollback(
             repo, environment, release_tag.partition("/")[0], by=repo.identity(), at=CLOCK.now()
@@ -75,6 +81,8 @@ def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_jso
         made = planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now())
     made = replay.add_changes(repo, made)
     _show_plan(made, as_json)
+    for name, load in _loads(repo, {environment}).items() if not as_json else ():
+        out(f"  {name} now: {_explained(load)}")
     return 4 if exit_code and not planning.is_empty(made) else 0
 
 
@@ -120,17 +128,22 @@ def rollback(integration: str, environment: str, reason: str, timeout: float, as
 @click.option("--env", "environment", default="", metavar="NAME", help="Only this environment.")
 @json_option
 def status(environment: str, as_json: bool) -> None:
-    """Show what each environment should run and what its agent last reported."""
+    """
+    Show what each environment should run and what its agent last reported.
+
+    On the agent's own machine also what waits, how long it will take, and how much of each remote's budget is in use.
+    """
     from tagline.alm import environments
     from tagline.alm import status as statuses
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     known = statuses.status(repo)
     if environment:
         environments.check_name(repo, environment)
     found = [s for s in known if environment in ("", s.environment)]
     if as_json:
-        out_json([s.model_dump(mode="json") for s in found])
+        loads = {name: asdict(load) for name, load in _loads(repo, {s.environment for s in found}).items()}
+        out_json([{**s.model_dump(mode="json"), "load": loads.get(s.environment)} for s in found])
     elif not found:
         out(f"nothing is deployed {f'in {environment}' if environment else 'anywhere'} yet")
         say(f"next: tagline deploy <integration>/v<version> --env {environment or 'dev'}")
@@ -144,6 +157,31 @@ def status(environment: str, as_json: bool) -> None:
                 rows, ("environment", "integration", "should run", "closure", "agent says", "since", "held")
             )
         )
+        for name, load in sorted(_loads(repo, {s.environment for s in found}).items()):
+            out(f"{name}: {_explained(load)}")
+
+
+def _explained(load: Load) -> str:
+    used = ", ".join(f"{b.connection} {b.used:.0%}" for b in load.budgets)
+    return f"{load.waiting} records wait, {load.drain_s:.0f} s at most to drain; budget in use: {used}"
+
+
+def _loads(repo: Repository, names: set[str]) -> dict[str, Load]:
+    """What waits in the environments whose agent runs on this machine."""
+    from tagline.alm import environments
+    from tagline.runtime.load import load_of
+
+    found: dict[str, Load] = {}
+    for name in names:
+        try:
+            config = environments.render(repo, name).config
+            load = load_of(Path(config.agent.state), config.connections, CLOCK)
+        except TaglineError as error:
+            say(f"what waits in {name} cannot be told: {error.message}")
+            continue
+        if load is not None:
+            found[name] = load
+    return found
 
 
 @click.command()

@@ -17,6 +17,8 @@ from typing import IO, Any, Protocol
 
 from tagline.clock import Clock
 from tagline.connectors import connect
+from tagline.connectors.budgets import FOLDER, governor_for
+from tagline.connectors.entra import Tokens
 from tagline.connectors.messages import Limits
 from tagline.connectors.secrets import resolve_secret
 from tagline.domain.environment import AgentSection, Connection
@@ -81,6 +83,7 @@ class Agent:
         self._config = config
         self._decisions = decisions
         self._state = state
+        self._tokens = Tokens()
         self._clock = clock
         self._reporter = Reporter(decisions.report, agent=name, clock=clock, log=log)
         self._spawn = spawn
@@ -369,7 +372,9 @@ class Agent:
 
     def _connect_really(self, name: str, config: Connection) -> Connector:
         # The agent only asks whether a remote is there; one that hangs must not keep it from a dead worker for minutes.
-        return connect(name, config, clock=self._clock, limits=Limits(read_s=10.0, attempts=2))
+        limits = Limits(read_s=10.0, attempts=2)
+        governor = governor_for(config, self._clock, folder=self._state / FOLDER)
+        return connect(name, config, clock=self._clock, limits=limits, governor=governor, tokens=self._tokens)
 
     @property
     def _now(self) -> _Open:

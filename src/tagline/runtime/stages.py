@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tagline.domain.environment import Connection, Shift4ShopConnection
+from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment
 from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
@@ -75,9 +75,9 @@ def launch(means: Means, deployment: Deployment) -> Running:
         for name, config in configs.items():
             connectors[name] = means.connect(name, config)
         hooks = {
-            name: (Hook(_token(means, name, config), connectors[name]),)
+            name: (Hook(_token(means, name, config.webhook_token), connectors[name]),)
             for name, config in configs.items()
-            if isinstance(config, Shift4ShopConnection)
+            if config.webhook_token
         }
     except BaseException:
         worker.kill()
@@ -251,11 +251,11 @@ def _widened(door: Door | None, running: Running) -> Door:
     return Door(hooks, door.routes if door else None)
 
 
-def _token(means: Means, name: str, config: Shift4ShopConnection) -> str:
-    token = means.secret(config.webhook_token)
+def _token(means: Means, name: str, reference: str) -> str:
+    token = means.secret(reference)
     if not TOKEN.fullmatch(token):
         raise UsageError(
-            f"the webhook token of connection {name!r} ({config.webhook_token}) is short or holds what a URL would change",
+            f"the webhook token of connection {name!r} ({reference}) is short or holds what a URL would change",
             code="webhook-token-weak",
             where={"connection": name},
             hint="use 16 or more letters and digits, for example from `openssl rand -hex 24`",

@@ -30,6 +30,8 @@ from pydantic import ValidationError
 
 from tagline.clock import SystemClock
 from tagline.connectors import connect
+from tagline.connectors.budgets import FOLDER, governor_for
+from tagline.connectors.entra import Tokens
 from tagline.connectors.secrets import resolve_secret
 from tagline.domain.environment import EnvironmentConfig
 from tagline.domain.settings import Settings
@@ -95,7 +97,17 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
     settings = _settings(integration, environment)
     configs = deployed.connections(environment, decided.integration, integration.connections)
     clock = SystemClock()
-    connectors = {name: connect(name, config, clock=clock) for name, config in configs.items()}
+    tokens = Tokens()
+    connectors = {
+        name: connect(
+            name,
+            config,
+            clock=clock,
+            governor=governor_for(config, clock, folder=state / FOLDER),
+            tokens=tokens,
+        )
+        for name, config in configs.items()
+    }
     _say(
         say,
         {
