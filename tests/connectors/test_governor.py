@@ -1,80 +1,42 @@
-from datetime import UTC, datetime
+"""Who waits, and where the budget is kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tagline.clock import VirtualClock
-from tagline.connectors.governor import Governor, LeakyBucket, Pace, SlidingWindow
+from tagline.connectors.budget_file import FileKeeper
+from tagline.connectors.budget_limits import ExecutionTime, InFlight, LeakyBucket, Told
+from tagline.connectors.budgets import governor_for
+from tagline.connectors.governor import Governor
+from tagline.connectors.pace import Pace
+from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import TryAgainError
 
-gaps = st.lists(st.floats(0, 5), min_size=1, max_size=80)
-EPSILON = 1e-6
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BUCKET = Pace((LeakyBucket(2, 1.0),))
 
 
-def departures(pace, pauses):
-    """When requests leave that arrive with these pauses between them, without waiting for one another."""
-    now, left = 0.0, []
-    for pause in pauses:
-        now += pause
-        pace, wait = pace.reserve(now)
-        left.append(now + wait)
-    return left
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(START)
 
 
-@given(gaps, st.integers(1, 8), st.floats(0.5, 4))
-def test_a_leaky_bucket_never_lets_more_out_than_capacity_and_leak(pauses, capacity, leak):
-    left = departures(Pace(LeakyBucket(capacity, leak)), pauses)
-    for i, start in enumerate(left):
-        for j in range(i, len(left)):
-            assert j - i + 1 <= capacity + leak * (left[j] - start) + 1 + EPSILON
-    # And as the remote sees it: the level after each request never exceeds the capacity.
-    level, at = 0.0, 0.0
-    for instant in left:
-        level = max(0.0, level - leak * (instant - at)) + 1
-        at = instant
-        assert level <= capacity + EPSILON
-
-
-@given(gaps, st.integers(1, 8), st.floats(1, 20))
-def test_a_sliding_window_never_holds_more_than_its_limit(pauses, limit, window):
-    left = departures(Pace(SlidingWindow(limit, window)), pauses)
-    for i in range(len(left) - limit):
-        assert left[i + limit] - left[i] >= window - EPSILON
-
-
-@given(gaps, st.integers(1, 8), st.floats(1, 30))
-def test_nothing_leaves_during_a_silence_nor_all_at_once_after_it(pauses, capacity, silence):
-    left = departures(Pace(LeakyBucket(capacity, 1.0)).stop(0.0, silence), pauses)
-    assert all(instant >= silence - EPSILON for instant in left)
-    assert sum(1 for instant in left if instant <= silence + EPSILON) <= capacity
-
-
-def test_an_idle_budget_makes_nobody_wait():
-    assert departures(Pace(LeakyBucket(3, 1.0)), [0, 0, 0]) == [0, 0, 0]
-    assert departures(Pace(SlidingWindow(3, 10)), [0, 0, 0]) == [0, 0, 0]
-
-
-def test_a_shorter_silence_does_not_end_a_longer_one():
-    assert Pace(LeakyBucket(1, 1)).stop(0, 30).stop(1, 2).silent_until == 30
-
-
-def make_governor(**changes):
-    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    return clock, Governor(clock, Pace(LeakyBucket(2, 1.0)), **{"max_in_flight": 2, **changes})
-
-
-def test_the_governor_waits_on_the_clock():
-    clock, governor = make_governor()
-    started = clock.now()
+def test_the_governor_waits_on_the_clock(clock):
+    governor = Governor(clock, BUCKET, 2)
     for _ in range(5):
         with governor.admit():
             pass
-    assert (clock.now() - started).total_seconds() == pytest.approx(3)
+    assert (clock.now() - START).total_seconds() == pytest.approx(3)
 
 
-def test_a_wait_beyond_patience_is_told_instead_and_costs_nothing():
-    clock, governor = make_governor(patience_s=10)
+def test_a_wait_beyond_patience_is_told_instead_and_costs_nothing(clock):
+    governor = Governor(clock, BUCKET, 2, patience_s=10)
     governor.stop(300)
     with pytest.raises(TryAgainError) as caught, governor.admit():
         pass
@@ -82,4 +44,125 @@ def test_a_wait_beyond_patience_is_told_instead_and_costs_nothing():
     assert caught.value.retry_after_s == pytest.approx(300)
     clock.advance(300)
     with governor.admit(), governor.admit():
-        assert (clock.now() - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds() == pytest.approx(300)
+        assert (clock.now() - START).total_seconds() == pytest.approx(300)
+
+
+def test_what_the_remote_asks_for_holds_for_everybody(clock):
+    governor = Governor(clock, BUCKET, 2)
+    with governor.admit() as turn:
+        turn.told(429, 0.1, retry_after_s=7.0)
+    with governor.admit():
+        assert clock.now() - START >= timedelta(seconds=7)
+
+
+def test_an_answer_that_never_came_is_told_by_itself(clock):
+    governor = Governor(clock, Pace((ExecutionTime(100.0, 300.0), InFlight(1))), 2)
+    with suppress(ZeroDivisionError), governor.admit():
+        clock.advance(40)
+        raise ZeroDivisionError
+    assert governor.used() == pytest.approx(0.4)
+
+
+def test_throttling_leaves_fewer_places_once_for_each_incident_and_they_come_back(clock):
+    governor = Governor(clock, Pace((LeakyBucket(1e6, 1e6),)), 8)
+    for _ in range(5):
+        governor.learn(Told(429, 0.1))
+    assert governor.parallelism == 4
+    clock.advance(60)
+    governor.learn(Told(429, 0.1))
+    assert governor.parallelism == 2
+    for _ in range(100):
+        governor.learn(Told(200, 0.1))
+    assert governor.parallelism == 8
+
+
+def test_the_remotes_hint_bounds_the_places(clock):
+    governor = Governor(clock, Pace((LeakyBucket(1e6, 1e6),)), 16)
+    governor.learn(Told(200, 0.1), parallel_hint=4)
+    assert governor.parallelism == 4
+
+
+def test_no_more_than_the_places_are_under_way(clock):
+    governor = Governor(clock, Pace((LeakyBucket(1e6, 1e6),)), 3)
+    most, under_way, lock = [0], [0], threading.Lock()
+    gate = threading.Barrier(3)
+
+    def ask() -> None:
+        with governor.admit():
+            with lock:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+            gate.wait()
+            with lock:
+                under_way[0] -= 1
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [3]
+
+
+def test_two_processes_of_an_environment_spend_one_budget(tmp_path, clock):
+    fresh = Pace((LeakyBucket(4, 1.0),))
+    first, second = (Governor(clock, FileKeeper(tmp_path / "shop.json", fresh, clock), 4) for _ in range(2))
+    for _ in range(2):
+        with first.admit(), second.admit():
+            pass
+    assert clock.now() == START
+    with second.admit():
+        pass
+    assert (clock.now() - START).total_seconds() == pytest.approx(1)
+
+
+def test_a_worker_that_starts_anew_knows_what_the_one_before_it_spent(tmp_path, clock):
+    config = Shift4ShopConnection.model_validate(
+        {
+            "system": "shift4shop",
+            "store_url": "https://a.test",
+            "private_key": "env:A",
+            "token": "env:B",
+            "time_zone": "UTC",
+            "currency": "USD",
+            "webhook_token": "env:C",
+        }
+    )
+    before = governor_for(config, clock, folder=tmp_path)
+    for _ in range(40):
+        with before.admit():
+            pass
+    assert clock.now() == START
+    after = governor_for(config, clock, folder=tmp_path)
+    assert after.used() == pytest.approx(1.0)
+    with after.admit():
+        assert clock.now() > START
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"limits": [], "seen": 0, "silent_until": 0}'])
+def test_a_file_that_cannot_be_read_counts_as_a_spent_budget(tmp_path, clock, text):
+    path = tmp_path / "shop.json"
+    path.write_text(text)
+    governor = Governor(clock, FileKeeper(path, BUCKET, clock), 2)
+    with governor.admit():
+        pass
+    assert (clock.now() - START).total_seconds() == pytest.approx(1)
+
+
+def _take(path, count: int) -> None:
+    clock = VirtualClock(START)
+    keeper = FileKeeper(path, Pace((LeakyBucket(1e6, 1.0),)), clock)
+    for _ in range(count):
+        keeper.change(lambda pace: pace.reserve(clock.now().timestamp())[0])
+
+
+def test_no_request_is_lost_between_processes(tmp_path, clock):
+    path = tmp_path / "shop.json"
+    spawn = multiprocessing.get_context("fork")
+    processes = [spawn.Process(target=_take, args=(path, 50)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    pace = FileKeeper(path, Pace((LeakyBucket(1e6, 1.0),)), clock).look()
+    assert pace.limits[0].level == 150

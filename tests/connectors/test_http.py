@@ -1,15 +1,20 @@
 import gzip
 import logging
 import ssl
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tagline.connectors.governor import Governor, LeakyBucket, Pace
+from tagline.clock import VirtualClock
+from tagline.connectors.budget_limits import LeakyBucket
+from tagline.connectors.governor import Governor
 from tagline.connectors.http import Http, Policy, tls
-from tagline.connectors.messages import Call, Limits, retry_after_s
+from tagline.connectors.messages import MAX_SILENCE_S, Call, Limits, number_of, retry_after_s
+from tagline.connectors.pace import Pace
 from tagline.errors import RefusedError, TryAgainError, UsageError
 
 
@@ -18,7 +23,7 @@ def make_http(clock):
     made = []
 
     def make(handler, **changes):
-        governor = Governor(clock, Pace(LeakyBucket(1000, 1000.0)), 10)
+        governor = Governor(clock, Pace((LeakyBucket(1000, 1000.0),)), 10)
         policy = Policy(**{"urls": ("https://api.test",), "governor": governor, **changes})
         http = Http(policy, clock, httpx.MockTransport(handler))
         made.append(http)
@@ -169,9 +174,38 @@ def test_a_long_retry_after_is_handed_to_the_caller_and_stops_the_others(make_ht
     assert (caught.value.code, len(seen)) == ("remote-throttled", 1)
 
 
-@pytest.mark.parametrize("text", [None, "", "soon", "-5", "1e9"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "soon", "-5", "1e9", "٣"),
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
 def test_a_retry_after_that_says_nothing_is_none(clock, text):
     assert retry_after_s(text, clock) is None
+
+
+@pytest.mark.parametrize("text", ["999999999", "Fri, 01 Jan 9999 00:00:00 GMT"])
+def test_nobody_is_silent_for_years(clock, text):
+    assert retry_after_s(text, clock) == MAX_SILENCE_S
+
+
+_DATES = st.tuples(*(st.integers() for _ in range(6))).map(
+    lambda n: f"Mon, {n[0]} Jan {n[1]} {n[2]}:{n[3]}:{n[4]} +{n[5]}"
+)
+
+
+@given(st.text(max_size=40) | _DATES)
+def test_no_header_breaks_a_run(text):
+    silence = retry_after_s(text, VirtualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert silence is None or 0 <= silence <= MAX_SILENCE_S
+    assert (number_of(text) or 0.0) >= 0
+
+
+@pytest.mark.parametrize(("text", "number"), [("1,200.00", 1200), ("5999", 5999), ("-1", None), ("", None)])
+def test_a_number_of_a_header_may_have_separators_of_thousands(text, number):
+    assert number_of(text) == number
 
 
 def test_a_body_beyond_the_limit_is_given_up_while_it_arrives(make_http):
@@ -211,6 +245,18 @@ def test_a_body_that_cannot_be_decoded_is_told(make_http):
     ]
     with pytest.raises(TryAgainError) as caught:
         make_http(answering(*garbled)[0]).send(GET)
+    assert caught.value.code == "remote-unreachable"
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress"])
+def test_an_encoding_nobody_asked_for_is_not_decoded(make_http, encoding):
+    bomb = gzip.compress(gzip.compress(b"\0" * 2_000_000))
+    answers = [
+        httpx.Response(200, headers={"content-encoding": encoding}, stream=httpx.ByteStream(bomb))
+        for _ in range(4)
+    ]
+    with pytest.raises(TryAgainError) as caught:
+        make_http(answering(*answers)[0]).send(GET)
     assert caught.value.code == "remote-unreachable"
 
 

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,6 +25,7 @@ from tagline.connectors.messages import (
     Limits,
     is_plain_read,
     is_worth_repeating,
+    number_of,
     retry_after_s,
 )
 from tagline.errors import Disposition, RefusedError, TaglineError, TryAgainError, UsageError
@@ -34,6 +36,10 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 Transport = httpx.BaseTransport
+ENCODINGS: Final = ("", "identity", "gzip", "deflate")
+"""Of a body that we decode: one at most, since a small body encoded several times over may become an endless one."""
+WEIGHT: Final = "tagline.weight"
+"""Extension of a request: how many records it carries."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,18 @@ class Http:
             layer = _ReadOnly(layer, policy.is_read)
         layer = _AllowedHosts(layer, hosts)
         # No proxy, netrc or certificate from the process's environment: what a client trusts is configuration.
-        self._client = httpx.Client(transport=layer, trust_env=False, headers={"user-agent": "tagline"})
+        self._client = httpx.Client(
+            transport=layer,
+            trust_env=False,
+            headers={"user-agent": "tagline", "accept-encoding": "gzip, deflate"},
+        )
 
-    def send(self, call: Call) -> Answer:
+    def send(self, call: Call, weight: int = 1) -> Answer:
         """
         Send a request and read its answer, of whatever status.
+
+        Args:
+            weight: Records that the request carries, for the governor.
 
         Raises:
             RefusedError: The host is not the connection's (`host-refused`), a redirect (`redirect-refused`), a write
@@ -79,6 +92,7 @@ class Http:
             request = self._client.build_request(
                 call.method, call.url, headers=dict(call.headers), content=call.body, timeout=None
             )
+            request.extensions = {**request.extensions, WEIGHT: weight}
             response = self._client.send(request)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise TryAgainError(
@@ -225,11 +239,26 @@ class _Governed(_Layer):
         self._governor = governor
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        with self._governor.admit():
-            response = self._inner.handle_request(request)
-        if response.status_code in (429, 503):
-            asked = retry_after_s(response.headers.get("retry-after"), self._governor.clock)
-            self._governor.stop(asked or 0.0)
+        weight = request.extensions.get(WEIGHT, 1)
+        with self._governor.admit(weight) as turn:
+            started = self._governor.clock.now()
+            try:
+                response = self._inner.handle_request(request)
+            except httpx.TransportError:
+                # The remote may have worked all that time, and counts it whether or not its answer arrived.
+                turn.told(0, max(0.0, (self._governor.clock.now() - started).total_seconds()))
+                raise
+            spent_s = max(0.0, (self._governor.clock.now() - started).total_seconds())
+        told = response.headers
+        hint = number_of(told.get("x-ms-dop-hint"))
+        turn.told(
+            response.status_code,
+            spent_s,
+            retry_after_s=retry_after_s(told.get("retry-after"), self._governor.clock),
+            requests_left=number_of(told.get("x-ms-ratelimit-burst-remaining-xrm-requests")),
+            time_left_s=number_of(told.get("x-ms-ratelimit-time-remaining-xrm-requests")),
+            parallel_hint=int(hint) if hint else None,
+        )
         return response
 
 
@@ -266,6 +295,8 @@ class _Bottom(_Layer):
     def _read(self, request: httpx.Request, response: httpx.Response) -> bytes:
         started = self._clock.now()
         body = bytearray()
+        if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
+            raise httpx.ReadError("the body comes in an encoding nobody asked for", request=request)
         try:
             for chunk in response.iter_bytes():
                 body += chunk

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from tagline.clock import Clock
 from tagline.connectors import json_values
 from tagline.errors import Disposition, TryAgainError
+
+MAX_SILENCE_S: Final = 86_400.0
+"""Seconds that a remote may ask us to keep silent; a longer time is a mistake, and after a day we look whether it still says so."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,21 @@ def is_worth_repeating(status: int, retry_after: float | None, repeatable: bool)
 
 
 def retry_after_s(value: str | None, clock: Clock) -> float | None:
-    """Seconds of a `Retry-After` header, given as seconds or as a date; None when it says nothing we understand."""
+    """Seconds of a `Retry-After` header, given as seconds or as a date, a day at most; None when it says nothing we understand."""
     if value is None:
         return None
     text = value.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return min(float(text), MAX_SILENCE_S)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return min(max(0.0, (until - clock.now()).total_seconds()), MAX_SILENCE_S)
+    except (ValueError, OverflowError):
         return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - clock.now()).total_seconds())
+
+
+def number_of(value: str | None) -> float | None:
+    """A header's number, which may have separators of thousands (`1,200.00`); None when it is none."""
+    text = (value or "").strip().replace(",", "")
+    return float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text) else None
