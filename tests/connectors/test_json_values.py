@@ -44,11 +44,35 @@ def test_a_fraction_is_never_a_float():
         pytest.param("<html>", id="html"),
         pytest.param(b"\xff\xfe\xfd", id="no-text"),
         pytest.param("[" + "9" * 10_000 + "]", id="endless-integer"),
+        pytest.param('"\\ud800"', id="half-a-character"),
+        pytest.param('{"a\\uDC00": 1}', id="half-a-character-in-a-name"),
+        pytest.param(b'"\xed\xa0\x80"', id="half-a-character-in-bytes"),
+        pytest.param("[" + "0," * 2_000_001 + "0]", id="endless-list"),
+        pytest.param(b"", id="empty"),
+        pytest.param("\ufeff{}", id="mark-in-a-text"),
     ],
 )
 def test_hostile_json_is_refused(text):
     with pytest.raises(ValueError):
         json_values.parse(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be"])
+def test_every_encoding_of_json_is_read(encoding):
+    assert json_values.parse('{"ä": "\U0001f600"}'.encode(encoding)) == {"ä": "\U0001f600"}
+
+
+def test_two_halves_of_a_character_are_one():
+    assert json_values.parse('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60))
+def test_whatever_comes_is_parsed_or_refused(text):
+    try:
+        value = json_values.parse(text)
+    except ValueError:
+        return
+    str(value).encode()
 
 
 def test_depth_is_counted_in_containers():

@@ -32,20 +32,22 @@ class Table:
     meanings: Mapping[Clue, Meaning]
 
     def judge(self, status: int, code: str = "") -> Meaning:
+        """The meaning of an answer: as the table says, else by the class of its status."""
+        found = self.named(status, code)
+        if found is not None:
+            return found
+        if 200 <= status < 300:
+            return Meaning(Disposition.DONE)
+        return _FAILED if status >= 500 else _REFUSED
+
+    def named(self, status: int, code: str = "") -> Meaning | None:
         """
-        The meaning of an answer: by status and code, else by code, else by status, else by class of status.
+        What the table says of it: by status and code, else by code, else by status; None where it says nothing.
 
         The code decides before the status alone, because one error travels under two statuses in two releases.
         """
-        code = code.lower()
-        for clue in ((status, code), (None, code), (status, None)):
-            if clue in self.meanings:
-                return self.meanings[clue]
-        if 200 <= status < 300:
-            return Meaning(Disposition.DONE)
-        if status >= 500:
-            return _FAILED
-        return _REFUSED
+        clues: tuple[Clue, ...] = ((status, code.lower()), (None, code.lower()), (status, None))
+        return next((self.meanings[clue] for clue in clues if clue in self.meanings), None)
 
 
 def to_error(
@@ -118,7 +120,15 @@ _USER: Final = _stop(
     code="application-user-unusable", hint="enable the application user and give it a security role"
 )
 
+_FOREIGN: Final = _retry(
+    code="answer-malformed",
+    hint="check that the connection's url is the API's; a proxy may answer in its place",
+)
+_CHANGED: Final = _retry(code=ROW_CHANGED, hint="somebody wrote in between; it is read again")
+_PAYLOAD: Final = _dead(code="payload-refused", hint="compare the named columns with the remote's schema")
+
 _COMMON: Final[dict[Clue, Meaning]] = {
+    (400, None): _REFUSED,
     (401, None): _SIGNED_OUT,
     (403, None): _NOT_PERMITTED,
     (404, None): _ABSENT,
@@ -126,6 +136,7 @@ _COMMON: Final[dict[Clue, Meaning]] = {
     (413, None): _TOO_LARGE,
     (414, None): _TOO_LARGE,
     (429, None): _THROTTLED,
+    (500, None): _FAILED,
     (501, None): _NOT_IMPLEMENTED,
     (502, None): _AWAY,
     (503, None): _AWAY,
@@ -143,13 +154,36 @@ SHIFT4SHOP: Final = Table(
 )
 """Source: reference/shift4shop-api.md sections 2 and 9."""
 
+NOTHING_THERE: Final = Meaning(Disposition.DONE, "nothing-there")
+
+
+def judge_page(status: int, body: bytes, offset: int) -> Meaning:
+    """
+    The meaning of the shop's answer to a page of a list, where two statuses say something else than to a record.
+
+    A list without a match is a 404. A page behind the last one is a 400 whose text says so; the text is optional, so
+    that without any it is believed of a page that is not the first.
+
+    Args:
+        offset: Position of the page's first row, from 1.
+
+    Source: reference/shift4shop-api.md sections 2 and 3.
+    """
+    told = body.lower()
+    is_behind = offset > 1 and (not told.strip() or b"offset amount exceeds" in told)
+    if status == 404 or (status == 400 and is_behind):
+        return NOTHING_THERE
+    return SHIFT4SHOP.judge(status)
+
+
 DATAVERSE: Final = Table(
     "Dataverse",
     {
         **_COMMON,
-        (400, "0x80048d19"): _dead(
-            code="payload-refused", hint="compare the named columns with the remote's schema"
-        ),
+        # Whatever it refuses it refuses with a code: without one, something before it answered.
+        (403, ""): _FOREIGN,
+        (404, ""): _FOREIGN,
+        (400, "0x80048d19"): _PAYLOAD,
         (None, "0x80060888"): _QUERY,
         (None, "0x8006088a"): _QUERY,
         (None, "0x80041102"): _QUERY,
@@ -158,7 +192,7 @@ DATAVERSE: Final = Table(
         (None, "0x80060891"): _ABSENT,
         (None, "0x80040237"): _EXISTS,
         (None, "0x80060892"): _EXISTS,
-        (None, "0x80060882"): _retry(code=ROW_CHANGED, hint="somebody wrote in between; it is read again"),
+        (None, "0x80060882"): _CHANGED,
         (None, "0x80060883"): _NO_VERSIONS,
         (None, "0x8006088d"): _NO_VERSIONS,
         (None, "0x80040333"): _dead(
@@ -191,3 +225,39 @@ DATAVERSE: Final = Table(
     },
 )
 """Source: reference/dataverse-api.md sections 5, 7, 9, 12 and 13."""
+
+FINANCE: Final = Table(
+    "Finance",
+    {
+        **_COMMON,
+        (400, "infolog"): _dead(
+            code="business-rule-refused", hint="settle what the named rule asks for in Finance, then redrive"
+        ),
+        (400, "exists"): _EXISTS,
+        (400, ""): _PAYLOAD,
+        (404, "resource"): _QUERY,
+        (409, None): _CHANGED,
+        (412, None): _CHANGED,
+    },
+)
+"""
+By status and `finance_clue`, since its bodies carry an empty code.
+
+Which of 409 and 412 a stale version gets is not documented. Source: reference/dataverse-api.md section 17.
+"""
+
+
+def finance_clue(message: str, inner: str = "") -> str:
+    """
+    What tells apart the refusals of Finance that share a status; empty where the status says it all.
+
+    Business rules speak after `Infolog:`; one that finds the key taken lets the row be read again. A missing table is a
+    missing resource, as a missing row is not. The words are assumptions, here and nowhere else.
+
+    Args:
+        message: `error.message`.
+        inner: `error.innererror.message`.
+    """
+    if "infolog:" in inner.lower():
+        return "exists" if "already exists" in inner.lower() else "infolog"
+    return "resource" if "no http resource" in message.lower() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
@@ -13,17 +14,24 @@ MAX_DEPTH: Final = 40
 MAX_EXPONENT: Final = 100
 """Powers of ten a number may reach either way; beyond it, plain arithmetic would eat the memory."""
 
+MAX_VALUES: Final = 2_000_000
+"""Values in one text, counted by its commas; a full page of orders has some hundred thousand. Each takes memory many times its text."""
+
 
 def parse(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
     """
     Parse JSON: whole numbers as `int`, others as `Decimal`.
 
     Raises:
-        ValueError: No JSON, a member named twice, a number out of bounds, or nested too deeply; the message names
-            the reason and no value.
+        ValueError: No JSON, a member named twice, a number out of bounds, half a character, too many values, or nested
+            too deeply; the message names the reason and no value.
     """
     try:
-        value = json.loads(text, parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_members)
+        # The standard parser would let halves of characters pass here.
+        told = text if isinstance(text, str) else text.decode(json.detect_encoding(text))
+        if told.count(",") > MAX_VALUES:
+            raise ValueError(f"it holds more than {MAX_VALUES} values")
+        value = json.loads(told, parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_members)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON at character {error.pos}") from None
     except UnicodeDecodeError:
@@ -32,6 +40,8 @@ def parse(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
         raise ValueError(f"it is nested deeper than {max_depth}") from None
     if _is_deeper(value, max_depth):
         raise ValueError(f"it is nested deeper than {max_depth}")
+    if _HALF.search(told) and not _is_text(value):
+        raise ValueError("a text holds half a character")
     return value
 
 
@@ -67,6 +77,19 @@ def dump(value: Any) -> str:
         case list() | tuple():
             return "[" + ",".join(dump(v) for v in value) + "]"
     raise ValueError(f"{type(value).__name__} has no JSON form")
+
+
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that alone is half a character; two that belong together are one."""
+
+
+def _is_text(value: Any) -> bool:
+    """Whether every text in it can be written in UTF-8, as whatever is stored, hashed or printed has to be."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _decimal(text: str) -> Decimal:
