@@ -132,7 +132,7 @@ def test_the_sandbox_guide_shows_the_conformance_table() -> None:
         f"| {b.system} | {b.what} | {b.basis.value} | {b.constant and f'`{b.constant}`'} |" for b in TABLE
     ]
     shown = re.findall(
-        r"^\| (?:shift4shop|dataverse|login) \|.*$", (DOCS / "sandbox.md").read_text(), re.MULTILINE
+        r"^\| (?:shift4shop|dataverse|login|finance) \|.*$", (DOCS / "sandbox.md").read_text(), re.MULTILINE
     )
     assert rows == shown
 
