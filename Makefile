@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/tagline demo $(DEMO)
 
 test: $(READY) lint types
-	$(BIN)/python -m pytest -m "not campaign" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not campaign" $(ARGS)
 
 # Long runs that `make test` leaves out: kills at every call, before and after the remote's commit.
 campaign: $(READY)
@@ -19,8 +19,11 @@ campaign: $(READY)
 check: $(READY)
 	$(BIN)/tagline check order_to_cash
 
+# ORDERS=10000 takes some minutes; the default a good half.
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/sandbox.py
+	$(BIN)/python tests/bench/budgets.py $(ORDERS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

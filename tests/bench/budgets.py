@@ -31,6 +31,7 @@ from tagline.connectors.budgets import (
     SHOP_BUCKET,
     SHOP_IN_FLIGHT,
     SHOP_LEAK_PER_S,
+    SLOT_S,
     WINDOW_S,
 )
 from tagline.connectors.dataverse import SalesOrder, SalesOrderDetail
@@ -125,8 +126,8 @@ def dataverse(orders: int, scale: float, what: str, *, together: bool) -> Ran:
     """Create orders with their lines; `scale` shrinks the limits, so that few orders meet them."""
     requests, execution_s = int(DATAVERSE_REQUESTS * scale), DATAVERSE_EXECUTION_S * scale
     limits: tuple[Limit, ...] = (
-        Window(requests, WINDOW_S),
-        ExecutionTime(execution_s, WINDOW_S),
+        Window(requests, WINDOW_S, SLOT_S),
+        ExecutionTime(execution_s, WINDOW_S, SLOT_S),
         InFlight(DATAVERSE_CONCURRENT),
         Allotment(500_000),
     )
@@ -295,15 +296,16 @@ def show(rows: Sequence[Ran], unit: str) -> None:
 def main(orders: int) -> None:
     """Print what each way of working made of the same budget."""
     scale = min(1.0, orders / 10_000)
+    few = min(500, orders // 4)
     print(f"\nbudgets: {orders} orders with {LINES} lines, Dataverse's limits scaled to {scale:.0%}")
     show(
         [
             dataverse(orders, scale, "Dataverse, batches", together=True),
-            dataverse(orders // 4, scale / 4, "Dataverse, one request an effect", together=False),
+            dataverse(few, few / 10_000, "Dataverse, one request an effect", together=False),
         ],
         "rows",
     )
-    show([learned(orders // 2, "unpublished 20 requests a second, one an effect", 20.0)], "rows")
+    show([learned(2 * few, "unpublished 20 requests a second, one an effect", 20.0)], "rows")
     show(
         [
             shop(10_000, "3dcart, write-backs in bulk PUTs", together=True),

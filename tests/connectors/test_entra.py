@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tagline.connectors import connect
 from tagline.connectors.entra import Tokens
-from tagline.domain.environment import DataverseConnection
+from tagline.domain.environment import DataverseConnection, FinanceConnection, Identity
 from tagline.errors import NotAuthorisedError, RefusedError, TryAgainError, UsageError
 
 WHO = {"UserId": "u-1", "BusinessUnitId": "b", "OrganizationId": "o"}
@@ -162,6 +162,13 @@ def test_a_login_service_that_is_away_is_tried_again(make_dataverse, caplog, ans
     assert "canary" not in str(caught.value) + caplog.text
 
 
+def test_a_login_service_that_is_busy_says_how_long_to_wait(make_dataverse):
+    busy = httpx.Response(429, headers={"Retry-After": "300"})
+    with pytest.raises(TryAgainError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=lambda r: busy).probe()
+    assert caught.value.retry_after_s == 300
+
+
 def test_a_login_service_that_points_elsewhere_gets_no_secret(make_dataverse):
     def login(request):
         return httpx.Response(
@@ -272,21 +279,54 @@ def test_clients_that_share_their_tokens_sign_in_once(clock, sign_in):
     assert len(seen) == 1
 
 
+def test_each_system_has_a_token_of_its_own_from_one_application(clock, sign_in):
+    """A token that one system refuses is dropped for that one alone."""
+    tokens = Tokens()
+    seen, login = _forms(sign_in)
+    refused = iter([401, 200, 200])
+    secret = {"client_secret": "env:S"}
+    with (
+        _client(clock, login, secret, lambda _: "s", lambda _: next(refused), tokens) as crm,
+        _client(clock, login, secret, lambda _: "s", tokens=tokens, system="finance") as erp,
+    ):
+        for client in (erp, crm, erp, crm):
+            client.probe()
+    assert [form["scope"] for form in seen] == [
+        ["https://fin.test/.default"],
+        ["https://org.test/.default"],
+        ["https://org.test/.default"],
+    ]
+
+
+def test_flows_never_sign_in_as_the_application_that_sets_up(clock, sign_in):
+    seen, login = _forms(sign_in)
+    proof = {"client_secret": "env:RUN", "deploy": Identity(client_id="deployer", client_secret="env:DEPLOY")}
+    asked = []
+
+    def secret(reference):
+        asked.append(reference)
+        return "s"
+
+    with _client(clock, login, proof, secret) as client:
+        client.probe()
+    assert [form["client_id"] for form in seen] == [["client"]]
+    assert asked == ["env:RUN"]
+
+
 @contextmanager
-def _client(clock, login, proof, secrets, organisation=lambda _: 200, tokens=None):
+def _client(clock, login, proof, secrets, organisation=lambda _: 200, tokens=None, system="dataverse"):
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "login.test":
             return login(request)
         status = organisation(request)
-        return httpx.Response(status, json=WHO if status == 200 else None)
+        body = WHO if system == "dataverse" else {"value": [WHO]}
+        return httpx.Response(status, json=body if status == 200 else None)
 
-    config = DataverseConnection(
-        system="dataverse",
-        url="https://org.test",
-        tenant="tenant",
-        client_id="client",
-        authority="https://login.test",
-        **proof,
+    given = {"tenant": "tenant", "client_id": "client", "authority": "https://login.test", **proof}
+    config = (
+        DataverseConnection(system="dataverse", url="https://org.test", **given)
+        if system == "dataverse"
+        else FinanceConnection(system="finance", url="https://fin.test", company="usmf", **given)
     )
     client = connect(
         "crm",

@@ -166,3 +166,43 @@ def test_no_request_is_lost_between_processes(tmp_path, clock):
         process.join()
     pace = FileKeeper(path, Pace((LeakyBucket(1e6, 1.0),)), clock).look()
     assert pace.limits[0].level == 150
+
+
+def _batches(count, parallel, per_unit_s=0.05):
+    pace = Pace((ExecutionTime(1200.0, 300.0, per_unit_s=per_unit_s, deviation_s=0.0),))
+    size = Governor(VirtualClock(START), pace, parallel).batch_size(count, 100)
+    return [min(size, count - first) for first in range(0, count, size)]
+
+
+@pytest.mark.parametrize(
+    ("count", "parallel", "per_unit_s", "sizes"),
+    [
+        pytest.param(1000, 4, 0.05, [84] * 11 + [76], id="spread-evenly-over-rounds"),
+        pytest.param(200, 4, 0.05, [50] * 4, id="all-side-by-side"),
+        pytest.param(30, 16, 0.05, [25, 5], id="few-are-not-scattered"),
+        pytest.param(230, 1, 0.05, [100, 100, 30], id="one-after-the-other"),
+        pytest.param(100, 1, 0.2, [25] * 4, id="slow-rows-in-smaller-batches"),
+        pytest.param(30, 1, 9.0, [10] * 3, id="never-less-than-ten"),
+        pytest.param(250, 1, 0.0, [100, 100, 50], id="nothing-is-known-of-their-cost"),
+    ],
+)
+def test_batches_are_as_large_as_the_budget_advises(count, parallel, per_unit_s, sizes):
+    assert _batches(count, parallel, per_unit_s) == sizes
+
+
+def test_a_turn_taken_ahead_is_none_once_the_remote_wants_silence(clock):
+    """Who has waited long takes its turn ahead; meanwhile another request is throttled."""
+
+    class Interrupted(VirtualClock):
+        def sleep(self, seconds):
+            super().sleep(seconds)
+            if self.now() > START and not told:
+                told.append(True)
+                governor.stop(30)
+
+    told = []
+    governor = Governor(Interrupted(START), Pace((LeakyBucket(1, 0.05),)), 1)
+    for _ in range(2):
+        with governor.admit():
+            left = governor.clock.now()
+    assert (left - START).total_seconds() >= 50

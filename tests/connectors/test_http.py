@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagline.clock import VirtualClock
-from tagline.connectors.budget_limits import LeakyBucket
+from tagline.connectors.budget_limits import ExecutionTime, LeakyBucket
 from tagline.connectors.governor import Governor
 from tagline.connectors.http import Http, Policy, tls
 from tagline.connectors.messages import MAX_SILENCE_S, Call, Limits, number_of, retry_after_s
@@ -318,3 +318,17 @@ def test_an_untrusted_certificate_is_refused_at_once(make_http):
     with pytest.raises(RefusedError) as caught:
         make_http(handler).send(GET)
     assert (caught.value.code, len(seen)) == ("certificate-refused", 1)
+
+
+def test_a_request_is_told_once_to_the_budget(clock):
+    pace = Pace((ExecutionTime(100.0, 300.0),))
+    governor = Governor(clock, pace, 10)
+
+    def slow(request):
+        clock.advance(10)
+        return httpx.Response(200, request=request)
+
+    http = Http(Policy(("https://api.test",), governor), clock, httpx.MockTransport(slow))
+    http.send(GET)
+    assert governor.used() == pytest.approx(0.1)
+    http.close()

@@ -79,3 +79,13 @@ def test_an_empty_inbox_takes_no_time(tmp_path, clock):
     load = load_of(tmp_path, CONNECTIONS, clock)
     assert load is not None
     assert load.drain_s == 0
+
+
+def test_what_is_used_of_the_days_entitlement_shows(tmp_path, clock):
+    _wait(tmp_path, clock, 1)
+    crm = CONNECTIONS["crm"].model_copy(update={"daily_requests": 100})
+    with governor_for(crm, clock, folder=tmp_path / FOLDER).admit(weight=25):
+        pass
+    load = load_of(tmp_path, {"crm": crm}, clock)
+    assert load is not None
+    assert [b.used_today for b in load.budgets] == [0.25]

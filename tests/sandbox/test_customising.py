@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import uuid
 import zipfile
 
@@ -142,6 +143,21 @@ def test_one_organisations_columns_are_not_anothers(clock, make_sandbox, connect
     with sandbox.organisations["qa"].entered():
         assert "new_thing" not in tables()["account"].columns
     assert "new_thing" not in tables()["account"].columns
+
+
+def test_a_column_of_a_failed_change_set_is_not_there(crm):
+    def member(number, path, body):
+        head = f"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: {number}\r\n\r\n"
+        return f"--c\r\n{head}POST {path} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{json.dumps(body)}\r\n"
+
+    column = {"@odata.type": f"{KIND}StringAttributeMetadata", "SchemaName": "new_thing"}
+    members = member(1, ATTRIBUTES, column) + member(2, "accounts", {"nonsense": 1})
+    body = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{members}--c--\r\n--b--\r\n"
+    headers = {**crm.headers, "Content-Type": "multipart/mixed; boundary=b"}
+    answer = crm.client.post(f"{crm.base}$batch", content=body.encode(), headers=headers)
+    assert answer.status_code == 400
+    assert "new_thing" not in crm.read("accounts?$top=1")["value"][0]
+    assert add_column(crm, "new_thing").status_code == 204
 
 
 def test_change_tracking_is_switched_for_a_table(crm):

@@ -253,6 +253,12 @@ def test_a_customer_with_orders_stays(finance):
     )
 
 
+def test_a_line_stays_with_its_order(finance):
+    made = line(finance, order(finance)["SalesOrderNumber"])
+    other = order(finance)["SalesOrderNumber"]
+    assert "does not allow edits" in infolog(finance.call("PATCH", lot(made), {"SalesOrderNumber": other}))
+
+
 def test_a_key_is_never_edited(finance):
     number = order(finance)["SalesOrderNumber"]
     assert "does not allow edits" in infolog(

@@ -5,8 +5,9 @@ import uuid
 
 import pytest
 
-from tagline.sandbox.dataverse_founding import USER_ID, platform_id
+from tagline.sandbox.dataverse_founding import USER_ID, platform_id, put_role
 from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.login import Application
 
 READER = "reader"
 
@@ -17,8 +18,6 @@ def error(answer):
 
 def grant(sandbox, *privileges):
     """Let the running application have exactly these privileges."""
-    from tagline.sandbox.dataverse_founding import put_role
-
     organisation = sandbox.organisations["dev"]
     role_id = platform_id("role", READER)
     with organisation.entered():
@@ -77,6 +76,17 @@ def test_linking_needs_the_right_to_link_and_to_be_linked_to(sandbox, crm):
     assert crm.call("POST", "contacts", body).status_code == 204
 
 
+def test_an_expanded_table_is_read_too(sandbox, crm):
+    path = "accounts?$top=1&$expand=contact_customer_accounts($select=fullname;$expand=ownerid($select=fullname))"
+    for held, expected in (
+        (("prvReadAccount",), 403),
+        (("prvReadAccount", "prvReadContact"), 403),
+        (("prvReadAccount", "prvReadContact", "prvReadUser"), 200),
+    ):
+        grant(sandbox, *held)
+        assert crm.call("GET", path).status_code == expected
+
+
 def test_giving_a_row_away_needs_the_right_to_assign(sandbox, crm):
     crm.call("PATCH", "accounts(tl_customerkey='k')", {"name": "A"})
     body = {"ownerid@odata.bind": f"/systemusers({USER_ID})"}
@@ -117,8 +127,6 @@ def test_an_action_needs_what_it_does(sandbox, crm, orders):
 
 
 def test_whoever_is_no_user_is_disabled_or_has_no_role_is_told_so(sandbox, crm, client):
-    from tagline.sandbox.login import Application
-
     organisation = sandbox.organisations["dev"]
     stranger = Application("0b5c8a52-0000-4000-8000-000000000001", "x")
     sandbox.login.applications[stranger.client_id] = stranger

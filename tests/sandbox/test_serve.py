@@ -78,7 +78,8 @@ def crm_api(served, web):
 
 
 def control(served, web, site, *, page, method="GET", body=None):
-    origin = {"shop": served.endpoints.shops, "crm": served.endpoints.organisations}[site]["dev"]
+    at = served.endpoints
+    origin = {"shop": at.shops, "crm": at.organisations, "finance": at.finance}[site]["dev"]
     answer = web.request(method, f"{origin}/_sandbox/{page}", json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -87,6 +88,14 @@ def control(served, web, site, *, page, method="GET", body=None):
 def test_a_client_without_the_authority_does_not_connect(served):
     with httpx.Client(trust_env=False) as stranger, pytest.raises(httpx.ConnectError):
         stranger.get(served.endpoints.login)
+
+
+def test_the_front_is_a_page_and_finance_answers_behind_it(served, web):
+    front = web.get(served.endpoints.login)
+    assert (front.status_code, front.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert served.endpoints.finance["dev"] in front.text
+    assert web.get(f"{served.endpoints.finance['dev']}/data/Currencies").status_code == 401
+    assert control(served, web, "finance", page="rows?table=Currencies")
 
 
 def test_both_remotes_answer_at_their_own_paths(served, web, shop_api, crm_api):
@@ -282,6 +291,8 @@ def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
     assert dev["crm"]["client_secret"].removeprefix("env:") in dev["secrets"]
     assert dev["shop"]["ca_file"] == str(tmp_path / "ca.pem")
     assert dev["orders"] == 3 + len(awkward())
+    assert dev["finance"]["client_secret"].removeprefix("env:") == "TAGLINE_DEV_FINANCE_CLIENT_SECRET"
+    assert dev["control"]["finance"].startswith(dev["finance"]["url"])
 
 
 def test_what_the_command_prints_for_people_places_more_orders(tmp_path):
@@ -352,26 +363,7 @@ def test_a_killed_sandbox_goes_on_from_its_state_file(tmp_path):
             products = web.get(control_url(facts, "finance", "rows?table=ReleasedProductsV2")).json()
         assert len(orders) == 2 + 3 + len(awkward())
         assert "MUG-LTD-07" in {product["ItemNumber"] for product in products}
-        with command(*given) as (second, other):
-            assert second is None
-            assert "state file" in other.stderr.read()
-            assert other.wait(20) == 2
     assert process.returncode == 0
-
-
-def test_two_sandboxes_stand_beside_each_other(tmp_path):
-    given = ("--ca", tmp_path / "ca.pem", "--port", 0, "--orders", 0)
-    with command(*given) as (first, _), command(*given) as (second, _):
-        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
-        with httpx.Client(verify=context, trust_env=False) as web:
-            for facts in (first, second):
-                assert web.get(facts["login"]).status_code == 200
-        urls = [
-            facts["environments"]["dev"][site]["url"]
-            for facts in (first, second)
-            for site in ("shop", "crm", "finance")
-        ]
-        assert len(set(urls)) == 6
 
 
 def test_a_taken_port_is_told_before_anything_is_announced_or_made(tmp_path):

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tagline.clock import VirtualClock
+from tagline.sandbox.faults import Fault
 from tagline.sandbox.sandbox import Sandbox
 from tagline.sandbox.state_file import StateFile
 
@@ -165,3 +166,13 @@ def test_a_refused_write_leaves_no_trace_in_the_file(start, connect_finance, tmp
         number = finance.call("POST", "SalesOrderHeadersV2", {"OrderingCustomerAccountNumber": "nobody"})
         assert number.status_code == 400
     assert held(start()) == before
+
+
+def test_what_was_done_before_the_connection_broke_is_kept(start, connect_finance):
+    sandbox = start()
+    with httpx.Client(transport=sandbox.transport()) as client:
+        finance = connect_finance(sandbox, client)
+        sandbox.finance["dev"].door.faults.next_calls(Fault.RESET_AFTER)
+        with pytest.raises(httpx.ReadError):
+            finance.call("POST", "SalesOrderHeadersV2", {"OrderingCustomerAccountNumber": "C100001"})
+    assert start().finance["dev"].rows.find("SalesOrderHeadersV2", "usmf", "SO-001001")

@@ -14,7 +14,7 @@ import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -108,13 +108,13 @@ def to_json(records: Sequence[Recorded], rows: Rows) -> str:
 
 
 def spelled(value: Any) -> Any:
-    """A column's value as JSON; decimals and instants as text, references by model and key."""
+    """A column's value as JSON; decimals, days and instants as text, references by model and key."""
     match value:
         case Ref():
             return {"ref": value.model.__name__, "key": {n: spelled(v) for n, v in value.key}}
         case Decimal():
             return str(value)
-        case datetime():
+        case date():
             return value.isoformat()
         case tuple() | list():
             return [spelled(v) for v in value]

@@ -162,7 +162,10 @@ def status(environment: str, as_json: bool) -> None:
 
 
 def _explained(load: Load) -> str:
-    used = ", ".join(f"{b.connection} {b.used:.0%}" for b in load.budgets)
+    used = ", ".join(
+        f"{b.connection} {b.used:.0%}" + (f" ({b.used_today:.0%} of the day's)" if b.used_today else "")
+        for b in load.budgets
+    )
     return f"{load.waiting} records wait, {load.drain_s:.0f} s at most to drain; budget in use: {used}"
 
 

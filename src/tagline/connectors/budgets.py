@@ -24,6 +24,8 @@ SHOP_BUCKET: Final = 50
 SHOP_LEAK_PER_S: Final = 2.0
 SHOP_IN_FLIGHT: Final = 8
 WINDOW_S: Final = 300.0
+SLOT_S: Final = 3.0
+"""A hundred of them in a window: finer costs more to write down than it gains."""
 DATAVERSE_REQUESTS: Final = 6000
 DATAVERSE_EXECUTION_S: Final = 1200.0
 DATAVERSE_CONCURRENT: Final = 50
@@ -44,8 +46,8 @@ def fresh_pace(config: Connection) -> Pace:
         return Pace((bucket,), back_fill_share=config.back_fill_share)
     if isinstance(config, DataverseConnection):
         limits = (
-            Window(DATAVERSE_REQUESTS, WINDOW_S),
-            ExecutionTime(DATAVERSE_EXECUTION_S, WINDOW_S),
+            Window(DATAVERSE_REQUESTS, WINDOW_S, SLOT_S),
+            ExecutionTime(DATAVERSE_EXECUTION_S, WINDOW_S, SLOT_S),
             InFlight(DATAVERSE_CONCURRENT),
             Allotment(config.daily_requests),
         )
@@ -71,6 +73,11 @@ def governor_for(
     pace = fresh_pace(config)
     keeper = pace if folder is None else FileKeeper(folder / _file(config), pace, clock)
     return Governor(clock, keeper, 1 if one_by_one else _in_flight(config), lane=lane)
+
+
+def shared_folder(state: Path) -> Path | None:
+    """Where the budgets stand of the environment whose state folder this is; None where no agent ever ran here."""
+    return state / FOLDER if state.is_dir() else None
 
 
 def pace_of(config: Connection, clock: Clock, folder: Path) -> Pace:

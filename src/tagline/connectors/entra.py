@@ -20,7 +20,7 @@ from msal.exceptions import MsalError
 
 from tagline.connectors import json_values
 from tagline.connectors.http import Http
-from tagline.connectors.messages import Call
+from tagline.connectors.messages import Call, number_of
 from tagline.domain.environment import EntraConnection, Identity
 from tagline.errors import Disposition, NotAuthorisedError, TryAgainError, UsageError
 
@@ -241,6 +241,7 @@ class _MsalClient:
                 code="sign-in-unavailable",
                 hint="nothing to do unless it lasts; then look at the login service's status page",
                 disposition=Disposition.RETRY,
+                retry_after_s=number_of(answer.headers.get("retry-after")),
             )
         try:
             json_values.parse(answer.body)

@@ -20,7 +20,9 @@ from tagline.errors import Disposition, TryAgainError
 
 GOOD_BATCH_S: Final = 5.0
 SMALL_BATCH: Final = 10
-"""Records below which a request by itself costs too much; the remote's own advice for batches side by side."""
+"""Records below which a request by itself costs too much, however slow they are."""
+SPREAD_BATCH: Final = 25
+"""Records below which going out side by side is not worth another request."""
 
 
 class Keeper(Protocol):
@@ -133,7 +135,7 @@ class Governor:
         if side_by_side == 1:
             return fits
         rounds = max(1, math.ceil(count / (side_by_side * fits)))
-        return min(fits, max(min(SMALL_BATCH, most), math.ceil(count / (side_by_side * rounds))))
+        return min(fits, max(min(SPREAD_BATCH, most), math.ceil(count / (side_by_side * rounds))))
 
     @contextmanager
     def admit(self, weight: int = 1) -> Iterator[Turn]:

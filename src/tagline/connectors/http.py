@@ -242,23 +242,17 @@ class _Governed(_Layer):
         weight = request.extensions.get(WEIGHT, 1)
         with self._governor.admit(weight) as turn:
             started = self._governor.clock.now()
-            try:
-                response = self._inner.handle_request(request)
-            except httpx.TransportError:
-                # The remote may have worked all that time, and counts it whether or not its answer arrived.
-                turn.told(0, max(0.0, (self._governor.clock.now() - started).total_seconds()))
-                raise
-            spent_s = max(0.0, (self._governor.clock.now() - started).total_seconds())
-        told = response.headers
-        hint = number_of(told.get("x-ms-dop-hint"))
-        turn.told(
-            response.status_code,
-            spent_s,
-            retry_after_s=retry_after_s(told.get("retry-after"), self._governor.clock),
-            requests_left=number_of(told.get("x-ms-ratelimit-burst-remaining-xrm-requests")),
-            time_left_s=number_of(told.get("x-ms-ratelimit-time-remaining-xrm-requests")),
-            parallel_hint=int(hint) if hint else None,
-        )
+            response = self._inner.handle_request(request)
+            told = response.headers
+            hint = number_of(told.get("x-ms-dop-hint"))
+            turn.told(
+                response.status_code,
+                max(0.0, (self._governor.clock.now() - started).total_seconds()),
+                retry_after_s=retry_after_s(told.get("retry-after"), self._governor.clock),
+                requests_left=number_of(told.get("x-ms-ratelimit-burst-remaining-xrm-requests")),
+                time_left_s=number_of(told.get("x-ms-ratelimit-time-remaining-xrm-requests")),
+                parallel_hint=int(hint) if hint else None,
+            )
         return response
 
 

@@ -73,7 +73,7 @@ def sandboxed(config: EnvironmentConfig) -> Place:
     shop.place_orders(USUAL_ORDERS, seed=5)
     given = sandbox.connection_configs("dev")
     connections = {
-        name: given[{"shift4shop": "shop", "dataverse": "crm"}[c.system]]
+        name: given[{"shift4shop": "shop", "dataverse": "crm", "finance": "finance"}[c.system]]
         for name, c in config.connections.items()
     }
     sandboxed_config = EnvironmentConfig.model_validate(

@@ -26,7 +26,11 @@ from tagline.harness.places import Place
 from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
 from tagline.integration import Integration
 
-NEUTRAL: Final = {"shift4shop": "https://shop.example", "dataverse": "https://crm.example"}
+NEUTRAL: Final = {
+    "shift4shop": "https://shop.example",
+    "dataverse": "https://crm.example",
+    "finance": "https://erp.example",
+}
 """Origins of the remotes in a cassette, by system."""
 RENAMED: Final = {
     "private_key": "env:REPLAY",

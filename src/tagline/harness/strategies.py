@@ -12,7 +12,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -174,6 +174,8 @@ def _of_class(kind: type[Any], facts: Column | None, needs: Needs, path: str) ->
             path, 10_000_000, lambda n: datetime(2010, 1, 1, tzinfo=UTC) + timedelta(minutes=n)
         )
         return _one_of(f"{path}?", [_pick(path, INSTANTS), any_time])
+    if kind is date:
+        return _number(path, 10_000, lambda n: date(2010, 1, 1) + timedelta(days=n))
     simple: dict[type[Any], Sequence[Any]] = {types.NoneType: (None,), bool: (False, True), int: NUMBERS}
     if kind not in simple:
         raise _unknown(kind, path)

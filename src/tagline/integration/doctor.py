@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from tagline.clock import Clock
 from tagline.connectors import connect, resolve_secret
+from tagline.connectors.budgets import governor_for, shared_folder
 from tagline.connectors.checkup import address_check, expiry_checks
 from tagline.connectors.http import Transport
 from tagline.domain.checkup import Check, Needs, State
@@ -50,6 +52,8 @@ def examine(
     hooks = f"{config.agent.public_url.rstrip('/')}/hooks/{integration.name}"
     opened: dict[str, Connector] = {}
     try:
+        # Another transport leads to other remotes than the agent's.
+        folder = shared_folder(Path(config.agent.state)) if transport is None else None
         for each in connections:
             client = connect(
                 each.name,
@@ -58,6 +62,7 @@ def examine(
                 secrets=secrets,
                 transport=transport,
                 read_only=True,
+                governor=governor_for(each.connection, clock, folder=folder),
             )
             opened[each.kind] = client
             if isinstance(each.connection, EntraConnection):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tagline.clock import Clock
 from tagline.connectors import connect
+from tagline.connectors.budgets import governor_for, shared_folder
 from tagline.domain.environment import Connection, EnvironmentConfig
 from tagline.domain.exchange import Connector
 from tagline.integration.load import Integration
@@ -48,7 +50,8 @@ def reading(
     with ExitStack() as stack:
         clients: dict[str, Connector] = {}
         for each in configured(integration, config):
-            client = connect(each.name, each.connection, clock=clock, read_only=True)
+            governor = governor_for(each.connection, clock, folder=shared_folder(Path(config.agent.state)))
+            client = connect(each.name, each.connection, clock=clock, read_only=True, governor=governor)
             stack.callback(client.close)
             clients[each.kind] = client
         yield clients

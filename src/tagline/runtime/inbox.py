@@ -135,13 +135,24 @@ def receive(conn: sa.Connection, hints: Sequence[Hint], now: datetime) -> int:
 
 
 def ready(conn: sa.Connection, integration: str, now: datetime, limit: int) -> list[InboxRow]:
-    """Waiting rows that are due, oldest due first; a record in hand holds back its own later hints alone."""
-    query = (
-        sa.select(*_COLUMNS)
-        .where(inbox.c.integration == integration, WAITING_ROW, inbox.c.due_at <= now, ~_in_hand())
-        .order_by(inbox.c.due_at, inbox.c.id)
-        .limit(limit)
-    )
+    """
+    Waiting rows that are due, oldest due first; a record in hand holds back its own later hints alone.
+
+    Where more are due than asked for, what somebody waits for goes before what sweeps found, which is many at a time:
+    a fifth is always the oldest of all, so that nothing is put off without end.
+    """
+    due = sa.and_(inbox.c.integration == integration, WAITING_ROW, inbox.c.due_at <= now, ~_in_hand())
+    oldest = _rows(conn, due, limit + 1)
+    if len(oldest) <= limit:
+        return oldest
+    live = _rows(conn, sa.and_(due, inbox.c.source != "sweep"), limit)
+    first = [*oldest[: max(1, limit // 5)], *live, *oldest]
+    chosen = list({row.id: row for row in first}.values())[:limit]
+    return sorted(chosen, key=lambda row: (row.due_at, row.id))
+
+
+def _rows(conn: sa.Connection, which: sa.ColumnElement[bool], limit: int) -> list[InboxRow]:
+    query = sa.select(*_COLUMNS).where(which).order_by(inbox.c.due_at, inbox.c.id).limit(limit)
     return [InboxRow(**row) for row in conn.execute(query).mappings()]
 
 

@@ -29,6 +29,8 @@ class Spent:
     system: str
     used: float
     """Share of the binding limit, from 0 to 1 and above."""
+    used_today: float
+    """Share of what the remote grants for a day; 0 where it grants nothing by the day."""
     drain_s: float
     """Seconds that the waiting records will take at most, as far as this remote decides."""
 
@@ -63,7 +65,7 @@ def load_of(state: Path, connections: Mapping[str, Connection], clock: Clock) ->
         pace = pace_of(config, clock, state / FOLDER)
         requests = waiting * REQUESTS_PER_RECORD[config.system]
         drain_s = pace.drain(now, requests, waiting * WRITES_PER_RECORD)
-        budgets.append(Spent(name, config.system, pace.used(now), drain_s))
+        budgets.append(Spent(name, config.system, pace.used(now), pace.used_today(now), drain_s))
     return Load(waiting, tuple(budgets))
 
 

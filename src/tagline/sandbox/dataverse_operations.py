@@ -16,14 +16,16 @@ from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_customising import reactivate, write_metadata
 from tagline.sandbox.dataverse_duplicates import PUBLISHED, UNPUBLISHED, publish, retrieve_duplicates
 from tagline.sandbox.dataverse_errors import bad_uri, no_segment, payload
+from tagline.sandbox.dataverse_expand import Shape, parse_shape
 from tagline.sandbox.dataverse_founding import ORGANISATION_ID, give_role, platform_id, take_role
 from tagline.sandbox.dataverse_merge import merge
 from tagline.sandbox.dataverse_metadata import is_metadata
 from tagline.sandbox.dataverse_platform import NAMESPACE, Operation, Platform
+from tagline.sandbox.dataverse_query import aliases_of, query_options
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_reads import read
 from tagline.sandbox.dataverse_references import write_below
-from tagline.sandbox.dataverse_rights import Access, require_action
+from tagline.sandbox.dataverse_rights import Access, Caller, require_action
 from tagline.sandbox.dataverse_schema import entity_sets
 from tagline.sandbox.dataverse_solutions import SOLUTIONS, import_result, remove
 from tagline.sandbox.dataverse_write import create_row, delete_row, patch_row
@@ -87,6 +89,13 @@ def _get(platform: Platform, call: Call, path: str) -> Response:
     table = entity_sets().get(entity_set)
     if table is not None:
         platform.records.caller.require(table, Access.READ)
+        if (
+            platform.records.caller.held is not None
+            and "/" not in text
+            and "expand=" in call.request.raw_query
+        ):
+            given = query_options(call.request)
+            _require_reads(platform.records.caller, parse_shape(table, given, aliases_of(given)))
         if "/" in text:
             address = parse_address(path)
             if address.table.name == "systemuser" and address.is_row:
@@ -95,6 +104,13 @@ def _get(platform: Platform, call: Call, path: str) -> Response:
                 if address.rest == ROLES:
                     return _roles(platform, call, find_row(platform.rows, address)[0])
     return read(platform.rows, call, path, platform.tracking)
+
+
+def _require_reads(caller: Caller, shape: Shape) -> None:
+    """See that the tables of every expanded level may be read."""
+    for inner in shape.expand:
+        caller.require(inner.table, Access.READ)
+        _require_reads(caller, inner.shape)
 
 
 def _on_rows(platform: Platform, call: Call, path: str) -> Response:

@@ -51,6 +51,7 @@ class Rows:
         self._version = 0
         self._undo: list[list[tuple[Table, str, Row | None]]] = []
         self._afterwards: list[list[Callable[[], None]]] = []
+        self._backwards: list[list[Callable[[], None]]] = []
         self.on_change: Callable[[str, Any], None] = lambda _table, _row_id: None
         """Told of every row that was put or removed, also by taking a change back."""
         self.changes = 0
@@ -135,20 +136,24 @@ class Rows:
         """Take every change back if the block raises; blocks nest."""
         self._undo.append([])
         self._afterwards.append([])
+        self._backwards.append([])
         try:
             yield
         except BaseException:
             undo = self._undo.pop()
             self._afterwards.pop()
+            for do in reversed(self._backwards.pop()):
+                do()
             for table, row_id, before in reversed(undo):
                 self._exchange(table, row_id, before)
                 self._stored[table.name].log.pop()
             self.changes -= len(undo)
             raise
-        undo, afterwards = self._undo.pop(), self._afterwards.pop()
+        undo, afterwards, backwards = self._undo.pop(), self._afterwards.pop(), self._backwards.pop()
         if self._undo:
             self._undo[-1].extend(undo)
             self._afterwards[-1].extend(afterwards)
+            self._backwards[-1].extend(backwards)
             return
         for do in afterwards:
             do()
@@ -167,6 +172,11 @@ class Rows:
             self._afterwards[-1].append(do)
         else:
             do()
+
+    def on_undo(self, do: Callable[[], None]) -> None:
+        """Do something if what is changed now is taken back; nothing outside a transaction."""
+        if self._backwards:
+            self._backwards[-1].append(do)
 
     def index(self, table: Table, name: str, columns: tuple[str, ...]) -> str | None:
         """

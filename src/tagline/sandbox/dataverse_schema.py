@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -152,6 +152,8 @@ class Schema:
         self.tables: dict[str, Table] = dict(_standard(solution=solution))
         self._at_first = dict(self.tables)
         self.entity_sets = {table.entity_set: table for table in self.tables.values()}
+        self.on_change: Callable[[Table], None] = lambda _table: None
+        """Told of each table that is about to be replaced, as it stands."""
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -193,8 +195,13 @@ class Schema:
         kept = {key: value for key, value in table.columns.items() if key != column}
         self._put(replace(table, columns=kept))
 
+    def put_back(self, table: Table) -> None:
+        """Hold a table as it stood before."""
+        self.tables[table.name] = self.entity_sets[table.entity_set] = table
+
     def _put(self, table: Table) -> None:
-        self.tables[table.name] = self.entity_sets[table.entity_set] = _completed(table)
+        self.on_change(self.tables[table.name])
+        self.put_back(_completed(table))
 
 
 _SCHEMA: ContextVar[Schema | None] = ContextVar("schema of the organisation that is answering", default=None)

@@ -94,7 +94,7 @@ class Finance:
             return Response(status, (("WWW-Authenticate", FINANCE_CHALLENGE.format(authority=authority)),))
         if self.strained_until is not None and self._clock.now() < self.strained_until:
             return throttled(max(1, int((self.strained_until - self._clock.now()).total_seconds())))
-        if path == f"{_ROOT}/$batch" and request.method == "POST":
+        if unquote(path) == f"{_ROOT}/$batch" and request.method == "POST":
             return self._batch(request)
         return self._execute(request, unresolved)
 

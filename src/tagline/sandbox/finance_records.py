@@ -13,8 +13,9 @@ from tagline.sandbox.assumptions import (
 )
 from tagline.sandbox.finance_defaults import completed, day
 from tagline.sandbox.finance_errors import FinanceRefusal, infolog
-from tagline.sandbox.finance_rows import FinanceRows, Row, key_of
+from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, key_of
 from tagline.sandbox.finance_rules import (
+    FIXED,
     INVOICED,
     LINES,
     MANDATORY,
@@ -76,8 +77,9 @@ class FinanceRecords:
         """
         moved = [
             name
-            for name in entity.key
-            if name in changes and key_of(entity, {**before, name: changes[name]}) != key_of(entity, before)
+            for name in (*entity.key, *FIXED.get(entity.table, ()))
+            if name in changes
+            and comparable(changes[name]) != comparable(before.get(name, entity.empty[name]))
         ]
         if moved:
             raise infolog(entity, _UPDATE, f"Error: Field '{moved[0]}' does not allow edits")
@@ -301,8 +303,7 @@ class FinanceRecords:
 
 def _amount(line: Row, quantity: Decimal, price: str) -> Decimal:
     """Price by its quantity, less the discount each, by the ordered quantity, less the percentage."""
-    each = line.get(price, _NONE) / (line.get(f"{price}Quantity") or 1) - line.get(
-        "LineDiscountAmount", _NONE
-    )
-    whole = each * quantity * (100 - line.get("LineDiscountPercentage", _NONE)) / 100
-    return whole.quantize(CENT, ROUND_HALF_UP)
+    each: Decimal = line.get(price, _NONE) / (line.get(f"{price}Quantity") or 1)
+    each -= line.get("LineDiscountAmount", _NONE)
+    share: Decimal = (100 - line.get("LineDiscountPercentage", _NONE)) / 100
+    return (each * quantity * share).quantize(CENT, ROUND_HALF_UP)

@@ -87,5 +87,7 @@ NOT_EDITABLE: Final[Mapping[str, frozenset[str]]] = {
     "CustomerPaymentJournalLines": frozenset({"Voucher"}),
 }
 """Fields that follow from what happens to a document; nobody writes them."""
+FIXED: Final[Mapping[str, frozenset[str]]] = {"SalesOrderLines": frozenset({"SalesOrderNumber"})}
+"""Fields beside the key that only a new row takes."""
 OPEN, INVOICED = "Backorder", "Invoiced"
 """Members of SalesStatus and PurchStatus; the first is what people see as an open order."""

@@ -43,9 +43,6 @@ def run(
     Returns:
         The exit code.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
     sandbox = Sandbox(SystemClock(), seed, environments, rate_limits=True)
     with ExitStack() as stack:
         sockets = stack.enter_context(bound(sandbox, base_port))
@@ -54,6 +51,10 @@ def run(
             stock(sandbox, orders)
         if file is not None:
             sandbox.keep(file)
+        # Not before: whoever waits for a long history can still end it.
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: stop.set())
         served = stack.enter_context(serve(sandbox, ca_file, sockets=sockets))
         facts = describe(served)
         sys.stdout.write(json.dumps(facts) + "\n" if json_output else _table(facts))

@@ -86,6 +86,7 @@ class Organisation:
         self.records = Records(self.rows, clock, ids.new)
         self.protection = ServiceProtection(clock, enforced=rate_limits)
         self.webhooks = Webhooks(self.rows, clock, ids.new, self.entered)
+        self.schema.on_change = lambda table: self.rows.on_undo(lambda: self.schema.put_back(table))
         self.records.on_change = self.webhooks.on_change
         self.platform = Platform(
             self.rows, self.records, self.schema, self.tracking, self.rights, Agenda(clock), clock, ids.new

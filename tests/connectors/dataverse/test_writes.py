@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tagline.connectors.odata.batch import PartAnswer
 from tagline.connectors.dataverse.writes import error_of
+from tagline.connectors.odata.batch import PartAnswer
 
 
 @pytest.mark.parametrize(

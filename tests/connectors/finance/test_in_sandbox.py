@@ -25,7 +25,11 @@ from tagline.domain.checkup import Needs, State
 from tagline.domain.environment import FinanceConnection
 from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Write, WriteKind
 from tagline.domain.model import Ref, columns, ref
-from tagline.errors import Disposition
+from tagline.errors import Disposition, TaglineError
+from tagline.flow.drive import Ask
+from tagline.flow.effects import upsert, upsert_all
+from tagline.runtime.journal import MemoryJournal
+from tagline.runtime.live import LiveDriver
 from tagline.sandbox.sandbox import Sandbox
 
 MODELS = [getattr(models, name) for name in models.__all__]
@@ -231,3 +235,59 @@ def test_a_strained_environment_is_waited_for(erp, sandbox, clock):
     sandbox.finance["dev"].strain(7)
     assert erp.probe()
     assert (clock.now() - began).total_seconds() >= 7
+
+
+def _order_and_lines(quantities):
+    """A flow that writes an order and its lines, as an integration would."""
+
+    async def write(_record):
+        order = await upsert(
+            SalesOrderHeader(
+                CustomersOrderReference="flow-1",
+                OrderingCustomerAccountNumber=CUSTOMER,
+                CurrencyCode="USD",
+                RequestedShippingDate=date(2026, 4, 1),
+            )
+        )
+        number = Ref(SalesOrderHeader, (("SalesOrderNumber", order.id),))
+        lines = [
+            SalesOrderLine(
+                SalesOrderNumber=number,
+                CustomersLineNumber=place,
+                ItemNumber=ref(ReleasedProduct, ItemNumber="TEA-001"),
+                OrderedSalesQuantity=Decimal(quantity),
+            )
+            for place, quantity in enumerate(quantities, 1)
+        ]
+        await upsert_all(lines, within=order, by="SalesOrderNumber", model=SalesOrderLine)
+
+    return write
+
+
+def test_a_flow_writes_an_order_once_changes_what_differs_and_leaves_a_persons_line_alone(erp):
+    """The live driver's rounds over the connector: the second run writes nothing, the third changes one line and removes one."""
+
+    def run(*quantities):
+        journal = MemoryJournal()
+        driver = LiveDriver({"finance": erp}, journal, deployment="d", integration="i", flow="f")
+        coroutine = _order_and_lines(quantities)(None)
+        answer = None
+        try:
+            while True:
+                [answer] = driver.answer([Ask("1", coroutine.send(answer))])
+                assert not isinstance(answer, TaglineError), answer
+        except StopIteration:
+            return [(intent.kind.value, intent.entity) for intent in journal.intents]
+
+    header, line = SalesOrderHeader.remote.entity, SalesOrderLine.remote.entity
+    assert run(1, 2) == [("create", header), ("create", line), ("create", line)]
+    assert run(1, 2) == []
+    key = (("CustomersOrderReference", "flow-1"),)
+    order = erp.read(SalesOrderHeader, [key], [])[key].id
+    number = Ref(SalesOrderHeader, (("SalesOrderNumber", order),))
+    item = ref(ReleasedProduct, ItemNumber="TEA-001")
+    persons = (("SalesOrderNumber", number),)
+    create(erp, SalesOrderLine, persons, ItemNumber=item, OrderedSalesQuantity=Decimal(9))
+    assert run(3) == [("delete", line), ("update", line)]
+    lines = erp.children(SalesOrderLine, "SalesOrderNumber", [order], ["OrderedSalesQuantity"])[order]
+    assert sorted(row.values["OrderedSalesQuantity"] for row in lines) == [3, 9]

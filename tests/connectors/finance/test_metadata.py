@@ -27,7 +27,7 @@ DOCUMENT = b"""<?xml version="1.0" encoding="utf-8"?>
 <EntitySet Name="Others" EntityType="Microsoft.Dynamics.DataEntities.Other"/></EntityContainer>
 </Schema></edmx:DataServices></edmx:Edmx>"""
 
-BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>"""
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE Edmx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Edmx>&b;</Edmx>"""
 
 
 def test_the_entities_that_have_a_model_are_read_with_their_enumerations():

@@ -3,11 +3,14 @@
 from datetime import date, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tagline.connectors.finance import models
 from tagline.connectors.finance.entities import ENTITIES
 from tagline.connectors.finance.wire import Kind, fields_of
 from tagline.domain.model import columns
+from tagline.harness.strategies import records
 from tagline.sandbox.finance_schema import COMPANY, entities
 
 MODELS = [getattr(models, name) for name in models.__all__]
@@ -55,6 +58,13 @@ def test_a_reference_leads_to_a_row_that_one_number_names(model):
 @pytest.mark.parametrize("model", [m for m in MODELS if ENTITIES[m].is_read_only])
 def test_of_an_entity_that_is_only_read_no_column_is_written(model):
     assert [c.name for c in columns(model).values() if c.create or c.update] == []
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_the_laws_have_values_for_every_model(data):
+    model = data.draw(st.sampled_from(MODELS))
+    assert isinstance(data.draw(records(model)), model)
 
 
 def test_what_rows_are_dated_by_is_a_time():
