@@ -19,7 +19,7 @@ campaign: $(READY)
 check: $(READY)
 	$(BIN)/tagline check order_to_cash
 
-# ORDERS=10000 takes some minutes; the default a good half.
+# ORDERS=10000 takes some minutes; the default, 2000, about one.
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/sandbox.py

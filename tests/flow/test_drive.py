@@ -133,7 +133,9 @@ def sleeping() -> Generator[Any, Any, None]:
 
 
 @pytest.mark.parametrize(
-    "awaitable", [Something, sleeping, lambda: asyncio.sleep(0), lambda: asyncio.sleep(1)], ids=str
+    "awaitable",
+    [Something, sleeping, lambda: asyncio.sleep(0), lambda: asyncio.sleep(1)],
+    ids=["class", "generator", "yielding", "sleeping"],
 )
 def test_awaiting_anything_but_an_effect_is_refused(awaitable: Callable[[], Any]) -> None:
     @flow(sweep=every(minutes=5), key=Order.key)

@@ -31,7 +31,7 @@ class FileKeeper:
         self._fresh = fresh
         self._clock = clock
         self._threads = threading.Lock()
-        self._known = ("", fresh)
+        self._known: tuple[str | None, Pace] = (None, fresh)
         """What this process wrote last, as text and as it is: reading the same again costs nothing."""
 
     def change(self, decide: Callable[[Pace], Pace]) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tagline.alm import corpus, environments
 from tagline.connectors import connect, json_values
 from tagline.connectors.budgets import governor_for
-from tagline.domain.environment import Connection
+from tagline.domain.environment import Connection, EntraConnection
 from tagline.domain.exchange import Connector, Key, Row
 from tagline.domain.model import Model
 from tagline.errors import RefusedError, UsageError
@@ -78,7 +78,12 @@ class _Session:
         """Configuration by the integration's own names."""
         section = self.config.integrations.get(self.integration.name)
         named = section.connections if section else {}
-        return {n: self.config.connections[named.get(n, n)] for n in self.integration.connections}
+        found = {n: self.config.connections[named.get(n, n)] for n in self.integration.connections}
+        # Who sets a tenant up has no part in what a flow does, and nothing to seek in a cassette.
+        return {
+            n: c.model_copy(update={"deploy": None}) if isinstance(c, EntraConnection) else c
+            for n, c in found.items()
+        }
 
 
 def record(

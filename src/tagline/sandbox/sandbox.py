@@ -45,6 +45,11 @@ class Endpoints:
     ca_file: str = ""
 
 
+def _prefix(environment: str) -> str:
+    """Of the variables that hold an environment's secrets."""
+    return f"TAGLINE_{environment.upper().replace('-', '_')}"
+
+
 class Sandbox:
     """
     The remotes with their token endpoint.
@@ -96,7 +101,7 @@ class Sandbox:
         state_key = base64.urlsafe_b64encode(random.randbytes(32)).decode()
         finance_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         finance_secret = f"{random.getrandbits(128):032x}"
-        prefix = f"TAGLINE_{name.upper().replace('-', '_')}"
+        prefix = _prefix(name)
         self._secrets[name] = {
             f"{prefix}_SHOP_PRIVATE_KEY": key,
             f"{prefix}_SHOP_TOKEN": token,
@@ -249,8 +254,15 @@ class Sandbox:
                 "client_secret": secret,
                 "authority": at.login,
                 "ca_file": at.ca_file,
+                "deploy": {
+                    "client_id": self._deployers[env].client_id,
+                    "client_secret": f"env:{_prefix(env)}_CRM_DEPLOY_SECRET",
+                },
             },
-            "secrets": dict(self._secrets[env]),
+            "secrets": {
+                **self._secrets[env],
+                f"{_prefix(env)}_CRM_DEPLOY_SECRET": self._deployers[env].client_secret,
+            },
             "finance": {
                 "system": "finance",
                 "url": at.finance[env],
