@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
+TICK_S: Final = 0.001
+
 
 @dataclass(frozen=True)
 class Told:
@@ -91,7 +93,8 @@ class LeakyBucket:
         level = self._level(start)
         if level <= room:
             return 0.0
-        return max(start, self.at) + (level - room) / self.leak_per_s - start
+        # A tick of the clock more: the remote's own sum, rounded otherwise, must not end a hair above the brim.
+        return max(start, self.at) + (level - room) / self.leak_per_s + TICK_S - start
 
     def take(self, start: float, weight: int, now: float) -> Self:
         return replace(self, level=self._level(start) + 1, at=max(start, self.at))
