@@ -93,7 +93,7 @@ def test_no_credential_stands_on_it(sandbox, client, crm, finance, store):
     configs = sandbox.connection_configs("dev")
     tokens = [crm.headers["Authorization"], finance.headers["Authorization"]]
     secrets = [*configs["secrets"].values(), *(token.removeprefix("Bearer ") for token in tokens)]
-    assert len(secrets) == 8
+    assert len(secrets) == 9
     assert [secret for secret in secrets if secret in text] == []
 
 

@@ -23,6 +23,7 @@ def test_connection_values_are_what_configuration_takes(make_sandbox):
             shop.token,
             shop.webhook_token,
             crm.client_secret,
+            crm.deploy.client_secret,
             finance.client_secret,
         )
         named = {r.removeprefix("env:") for r in references}

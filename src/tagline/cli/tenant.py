@@ -141,12 +141,13 @@ def import_solution(integration: str, environment: str, unmanaged: bool) -> None
     from tagline.connectors import resolve_secret
     from tagline.connectors.budgets import governor_for
     from tagline.connectors.dataverse import importing
+    from tagline.connectors.dataverse.keys import ensure_keys
     from tagline.connectors.dataverse.opening import open_session
     from tagline.connectors.dataverse.solution import to_zip
     from tagline.domain.environment import DataverseConnection
     from tagline.integration import load_from
     from tagline.integration.remotes import configured
-    from tagline.integration.solution import solution_of
+    from tagline.integration.solution import keyed_models, solution_of
 
     repo = at_top()
     config = environments.render(repo, environment).config
@@ -187,6 +188,9 @@ def import_solution(integration: str, environment: str, unmanaged: bool) -> None
             importing.import_solution(
                 session, to_zip(made, managed=not unmanaged), lambda step: say(f"  {step}")
             )
+            for model in keyed_models(package):
+                ensure_keys(session, model)
+            say("  alternate keys are active")
         finally:
             session.close()
         out(f"{each.name}: {made.name} {made.version} is installed")

@@ -70,6 +70,12 @@ def solution_of(integration: Integration) -> Solution:
     )
 
 
+def keyed_models(integration: Integration) -> tuple[type[Model], ...]:
+    """Models of Dataverse whose rows the flows address by an alternate key."""
+    tables = usage_of(integration.flows.values()).tables
+    return tuple(m for m, use in tables.items() if m.remote.system == SYSTEM and use.keys)
+
+
 def access_of(use: TableUse) -> frozenset[Access]:
     """The least access to rows of a table that its use needs."""
     links = any(ref_targets(use.model.model_fields[name].annotation) for name in use.writes)
