@@ -8,6 +8,7 @@ import pytest
 
 from tagline.connectors.dataverse import Contact, Product, SalesOrderDetail
 from tagline.connectors.dataverse.solution import Access
+from tagline.errors import UsageError
 from tagline.flow.usage import TableUse
 from tagline.integration.load import Integration, load_from
 from tagline.integration.solution import access_of, solution_of
@@ -56,3 +57,10 @@ def test_its_role_lets_orders_be_written_and_nothing_be_deleted(order_to_cash):
 )
 def test_access_is_the_least_that_the_use_needs(use, access):
     assert access_of(use) == access
+
+
+def test_an_integration_that_is_not_there_is_named_beside_those_that_are():
+    with pytest.raises(UsageError) as caught:
+        load_from(ROOT, "order_to_csh")
+    assert caught.value.code == "integration-unknown"
+    assert "order_to_cash" in caught.value.hint

@@ -1,6 +1,8 @@
 """The state file: what a store held is what the next one holds, whatever happened in between."""
 
 import pickle
+import sqlite3
+from contextlib import closing
 from datetime import UTC
 from decimal import Decimal
 
@@ -184,3 +186,15 @@ def test_every_plain_value_comes_back_as_it_was(value):
 def test_every_key_comes_back_as_it_was_and_equal_ones_are_one(key):
     assert repr(_key(_key_text(key))) == repr(key)
     assert _key_text(_key(_key_text(key))) == _key_text(key)
+
+
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE ledger (entry TEXT)")
+        theirs.commit()
+    with pytest.raises(UsageError) as caught:
+        StateFile(path, {"seed": 1})
+    assert caught.value.code == "sandbox-state-unreadable"
+    with closing(sqlite3.connect(path)) as theirs:
+        assert theirs.execute("SELECT name FROM sqlite_master").fetchall() == [("ledger",)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -25,7 +26,11 @@ import click
     help="A shop, an organisation and a Finance environment for each; may be repeated.",
 )
 @click.option(
-    "--port", default=8710, show_default=True, help="First of consecutive ports; 0 lets the system choose."
+    "--port",
+    type=click.IntRange(0, 65_000),
+    default=8710,
+    show_default=True,
+    help="First of consecutive ports; 0 lets the system choose.",
 )
 @click.option("--seed", default=1, show_default=True, help="Decides ids, credentials and sample data.")
 @click.option(
@@ -61,6 +66,12 @@ def sandbox(
     """
     if context.invoked_subcommand is not None:
         return 0
+    environments = tuple(dict.fromkeys(environments))
+    wrong = [name for name in environments if not re.fullmatch(r"[a-z][a-z0-9-]*", name)]
+    if wrong:
+        raise click.UsageError(
+            f"{wrong[0]!r} is no name of an environment: write letters, digits and hyphens, in lower case"
+        )
     from tagline.sandbox.main import run
 
     return run(ca_file, as_json, environments, port or None, seed, orders, state)

@@ -102,9 +102,17 @@ def load_from(root: Path, name: str) -> Integration:
     Load `integrations/<name>` below `root` with the libraries it declares, as a release of it would be.
 
     Raises:
-        UsageError: As `load` and `libraries_of` raise.
+        UsageError: There is none (code `integration-unknown`), or as `load` and `libraries_of` raise.
     """
     folder = root / FOLDER
+    if not (folder / name).is_dir():
+        known = sorted(p.parent.name for p in folder.glob("*/pyproject.toml"))
+        raise UsageError(
+            f"there is no integration {name!r}",
+            code="integration-unknown",
+            where={"integration": name},
+            hint=f"known are: {', '.join(known) or 'none'}",
+        )
     return load(folder / name, [folder / library for library in libraries_of(root, name)])
 
 

@@ -105,6 +105,15 @@ class StateFile:
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
+        strangers = {
+            name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        } - {"base", "kept"}
+        if strangers:
+            raise UsageError(
+                f"{self.path} is no state file of the sandbox: it holds the table {min(strangers)}",
+                code="sandbox-state-unreadable",
+                hint="give --state another file; this one belongs to another program",
+            )
         self._database.executescript(_TABLES)
         found = {
             fact: json.loads(value) for fact, value in self._database.execute("SELECT fact, value FROM base")

@@ -43,6 +43,7 @@ class Organisation:
         self.solutions: dict[str, tuple[str, bool]] = {}
         self.uploaded: list[bytes] = []
         self.polls = 2
+        self.hides_solutions = False
         self.ends_with = 30
         self.staged: dict[str, Any] = {"StageSolutionStatus": "Passed", "StageSolutionUploadId": JOB}
         self.privileges: list[str] | None = []
@@ -72,6 +73,8 @@ class Organisation:
                 else {"Status": "Failed", "ErrorMessages": ["no room"]}
             )
             return httpx.Response(200, json={"SolutionOperationResult": told})
+        if path.endswith("/solutions") and self.hides_solutions:
+            return httpx.Response(403, json={"error": {"code": "0x80040220", "message": "no"}})
         if path.endswith("/solutions"):
             rows = [
                 {"uniquename": n, "version": v, "ismanaged": m}
@@ -187,3 +190,10 @@ def test_the_solution_must_stand_there_in_the_version_or_a_later_one(organisatio
     if standing:
         organisation.solutions["tagline_crates"] = (standing, True)
     assert _checked(organisation, clock)["crm solution"] is state
+
+
+def test_a_role_that_may_not_read_solutions_leaves_that_unknown_and_the_rest_standing(organisation, clock):
+    organisation.hides_solutions = True
+    organisation.privileges = ["prvReadAccount", "prvWriteOrder"]
+    found = _checked(organisation, clock)
+    assert (found["crm solution"], found["crm rights"]) == (State.UNKNOWN, State.GOOD)

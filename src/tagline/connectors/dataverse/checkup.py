@@ -10,7 +10,7 @@ from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.webhooks import standing_below
 from tagline.connectors.dataverse.wire import ROOT, is_guid
 from tagline.domain.checkup import Check, Needs, State
-from tagline.errors import NotAuthorisedError
+from tagline.errors import NotAuthorisedError, RecordError
 
 
 def check_up(session: Session, needs: Needs, token: str) -> Iterator[Check]:
@@ -66,7 +66,7 @@ def _solution(session: Session, name: str, least: str) -> Check:
     subject = f"{session.name} solution"
     try:
         standing = installed(session, name)
-    except NotAuthorisedError:
+    except (NotAuthorisedError, RecordError):
         return Check(
             subject,
             State.UNKNOWN,
