@@ -120,9 +120,14 @@ def _table(facts: dict[str, Any]) -> str:
             name,
             f"  shop   {environment['shop']['url']}, {environment['orders']} orders",
             f"  crm    {environment['crm']['url']}",
-            f"  fin    {environment['finance']['url']}, company {environment['finance']['company']}",
-            f"  tenant {environment['crm']['tenant']}  client {environment['crm']['client_id']}",
-            "  ".join(("  to set it up:", *(f"{k} {v}" for k, v in environment["deploy"].items()))),
+            (
+                f"  finance {environment['finance']['url']}, company {environment['finance']['company']}, "
+                f"client {environment['finance']['client_id']}"
+            ),
+            (
+                f"  tenant {environment['crm']['tenant']}  client {environment['crm']['client_id']}, "
+                f"to set it up {environment['deploy']['client_id']}"
+            ),
             *(f"  export {key}={value}" for key, value in environment["secrets"].items()),
             "  five more orders (another seed, other orders):",
             f"  {_place(facts['ca_file'], environment['control']['shop'])}",
