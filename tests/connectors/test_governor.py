@@ -139,7 +139,16 @@ def test_a_worker_that_starts_anew_knows_what_the_one_before_it_spent(tmp_path, 
         assert clock.now() > START
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"limits": [], "seen": 0, "silent_until": 0}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"limits": [], "seen": 0, "silent_until": 0}',
+        '{"limits": [{"kind": "LeakyBucket", "level": null, "at": 0}], "seen": 0, "silent_until": 0}',
+    ],
+)
 def test_a_file_that_cannot_be_read_counts_as_a_spent_budget(tmp_path, clock, text):
     path = tmp_path / "shop.json"
     path.write_text(text)

@@ -139,7 +139,7 @@ def import_solution(integration: str, environment: str, unmanaged: bool) -> None
     Importing the same version again changes nothing. Afterwards give the running application the role, once.
     """
     from tagline.connectors import resolve_secret
-    from tagline.connectors.budgets import governor_for
+    from tagline.connectors.budgets import governor_for, shared_folder
     from tagline.connectors.dataverse import importing
     from tagline.connectors.dataverse.keys import ensure_keys
     from tagline.connectors.dataverse.opening import open_session
@@ -171,7 +171,7 @@ def import_solution(integration: str, environment: str, unmanaged: bool) -> None
             connection,
             clock=CLOCK,
             secrets=resolve_secret,
-            governor=governor_for(connection, CLOCK),
+            governor=governor_for(connection, CLOCK, folder=shared_folder(Path(config.agent.state))),
             identity=connection.deploy,
         )
         try:

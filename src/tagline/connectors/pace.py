@@ -25,8 +25,6 @@ BACK_FILL_PATIENCE_S: Final = 30.0
 """A back-fill waits at most this much longer than live work would, so that it never starves."""
 STARVING_S: Final = 10.0
 """Live work that has waited so long stands in line."""
-
-
 SET_BACK_S: Final = 5.0
 """A clock that reads so much earlier than before was set back; less is two processes reading it at once."""
 
@@ -170,6 +168,8 @@ _STATE: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def _plain(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return tuple((int(v[0]), float(v[1])) if isinstance(v, list) else float(v) for v in value)
+    if isinstance(value, list):
+        return tuple((int(v[0]), float(v[1])) if isinstance(v, list) else float(v) for v in value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("no number")
+    return value

@@ -45,3 +45,17 @@ class Needs:
     webhooks: str = ""
     """Address beneath which the system's webhooks must be registered; empty when no flow is started by one."""
     events: tuple[str, ...] = ()
+
+
+def webhook_check(connection: str, needs: Needs, standing: frozenset[str]) -> Check:
+    """Whether a webhook is registered for each event that is needed, given those for which one is."""
+    subject = f"{connection} webhooks"
+    missing = [event for event in needs.events if event not in standing]
+    if missing:
+        return Check(
+            subject,
+            State.WARNING,
+            f"none is registered for {', '.join(missing)}",
+            "deploy: the agent registers them; until then the sweep finds what changed",
+        )
+    return Check(subject, State.GOOD, f"registered for {', '.join(needs.events)}")

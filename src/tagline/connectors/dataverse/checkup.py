@@ -9,7 +9,7 @@ from tagline.connectors.dataverse.importing import installed
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.webhooks import standing_below
 from tagline.connectors.dataverse.wire import ROOT, is_guid
-from tagline.domain.checkup import Check, Needs, State
+from tagline.domain.checkup import Check, Needs, State, webhook_check
 from tagline.errors import NotAuthorisedError, RecordError
 
 
@@ -92,24 +92,14 @@ def _solution(session: Session, name: str, least: str) -> Check:
 
 
 def _webhooks(session: Session, needs: Needs, token: str) -> Check:
-    subject = f"{session.name} webhooks"
     if not token:
         return Check(
-            subject,
+            f"{session.name} webhooks",
             State.FAILED,
             "the connection has no webhook_token, so that none can be registered",
             "give the connection a webhook_token, a reference to 16 or more letters and digits",
         )
-    standing = standing_below(session, needs.webhooks, token)
-    missing = [event for event in needs.events if event not in standing]
-    if missing:
-        return Check(
-            subject,
-            State.WARNING,
-            f"none is registered for {', '.join(missing)}",
-            "deploy: the agent registers them; until then the sweep finds what changed",
-        )
-    return Check(subject, State.GOOD, f"registered for {', '.join(needs.events)}")
+    return webhook_check(session.name, needs, standing_below(session, needs.webhooks, token))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tagline.connectors.dataverse.session import Session
+from tagline.connectors.dataverse.solution import PREFIX
 from tagline.connectors.dataverse.wire import ROOT
 from tagline.domain.model import Model
 from tagline.errors import Disposition, RefusedError, TryAgainError
@@ -56,7 +57,7 @@ def ensure_keys(session: Session, model: type[Model]) -> list[str]:
 
 def key_name(model: type[Model], key: Sequence[str]) -> str:
     """The name that a key of ours gets, for example `tl_account_customerkey`."""
-    return "_".join(("tl", model.remote.entity, *(column.removeprefix("tl_") for column in key)))
+    return "_".join((PREFIX, model.remote.entity, *(c.removeprefix(f"{PREFIX}_") for c in key)))
 
 
 def _pending(session: Session, model: type[Model]) -> list[str]:

@@ -10,7 +10,7 @@ from tagline.connectors.dispositions import SHIFT4SHOP
 from tagline.connectors.shift4shop.resources import resource_of
 from tagline.connectors.shift4shop.webhooks import standing_below
 from tagline.connectors.shift4shop.wire import Wire
-from tagline.domain.checkup import Check, Needs, State
+from tagline.domain.checkup import Check, Needs, State, webhook_check
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import Disposition
 
@@ -31,7 +31,7 @@ def check_up(
     yield from _scopes(name, wire, needs)
     yield from _standards(name, wire, config)
     if needs.events:
-        yield _webhooks(name, wire, needs, token)
+        yield webhook_check(name, needs, standing_below(wire, needs.webhooks, token))
 
 
 def _scopes(connection: str, wire: Wire, needs: Needs) -> Iterator[Check]:
@@ -102,17 +102,3 @@ def _standards(connection: str, wire: Wire, config: Shift4ShopConnection) -> Ite
             state, found = State.FAILED, f"the store says {theirs}, the configuration {ours}"
         fix = "" if state is State.GOOD else f"set {name} of the store and the connection's value alike"
         yield Check(f"{connection} {subject}", state, found, fix)
-
-
-def _webhooks(connection: str, wire: Wire, needs: Needs, token: str) -> Check:
-    standing = standing_below(wire, needs.webhooks, token)
-    missing = [event for event in needs.events if event not in standing]
-    subject = f"{connection} webhooks"
-    if missing:
-        return Check(
-            subject,
-            State.WARNING,
-            f"none is registered for {', '.join(missing)}",
-            "deploy: the agent registers them; until then the sweep finds what changed",
-        )
-    return Check(subject, State.GOOD, f"registered for {', '.join(needs.events)}")
