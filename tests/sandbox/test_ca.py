@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tagline.errors import UsageError
 from tagline.sandbox.ca import Authority
 
 
@@ -84,3 +85,31 @@ def test_sandboxes_that_start_at_the_same_moment_share_one(ca_file, tmp_path):
     with ThreadPoolExecutor(len(files)) as pool:
         list(pool.map(lambda file: Authority(ca_file).issue(file), files))
     assert all(trusts(ca_file, file) for file in files)
+
+
+@pytest.mark.parametrize("place", ["folder", "file/ca.pem"])
+def test_a_place_where_no_certificate_can_be_is_told_by_name(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=f"{place} cannot be written") as refused:
+        Authority(tmp_path / place)
+    assert refused.value.code == "sandbox-file-unusable"
+    assert "--ca" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["company.pem", "company.key.pem"])
+def test_what_belongs_to_somebody_else_is_never_overwritten(tmp_path, name):
+    """A slip in `--ca` must not cost a certificate or a key."""
+    (tmp_path / name).write_text("of somebody else")
+    with pytest.raises(UsageError, match="would be overwritten") as refused:
+        Authority(tmp_path / "company.pem")
+    assert refused.value.code == "sandbox-file-unusable"
+    assert (tmp_path / name).read_text() == "of somebody else"
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_our_own_certificate_whose_key_was_deleted_is_made_anew(ca_file, tmp_path):
+    Authority(ca_file)
+    (ca_file.parent / "sandbox-ca.key.pem").unlink()
+    Authority(ca_file).issue(tmp_path / "server.pem")
+    assert trusts(ca_file, tmp_path / "server.pem")

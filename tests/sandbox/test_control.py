@@ -94,6 +94,31 @@ def page(sandbox, client):
         (SHOP, "POST faults", b'{"next": "slow"}', "next must be a list of faults"),
         (SHOP, "POST faults", b'{"next": ["sad"]}', '"sad" is no fault; faults are throttled, server-error'),
         (LOGIN, "POST faults", b'{"rate": 2}', "rate must be a number from 0 to 1"),
+        (CRM, "POST expire-changes", b'{"table": "\\ud800"}', "there is no table ?"),
+        (SHOP, "POST quirks", b"{}", "no quirk is given"),
+        (SHOP, "POST quirks", b'{"offset": false}', "there is no quirk offset; quirks are all_failed_status"),
+        (SHOP, "POST quirks", b'{"offset_zero_is_one": 0}', "offset_zero_is_one must be true or false"),
+        (
+            SHOP,
+            "POST quirks",
+            b'{"throttle_status": 99}',
+            "throttle_status cannot be 99; it may be 200 to 599",
+        ),
+        (
+            SHOP,
+            "POST quirks",
+            b'{"throttle_headers": {"a": 5}}',
+            "throttle_headers must be an object such as",
+        ),
+        (
+            SHOP,
+            "POST quirks",
+            b'{"webhook_retry_after": [-1]}',
+            "webhook_retry_after must be a list of seconds",
+        ),
+        (SHOP, "POST quirks", b'{"webhook_events": {"x": "y"}}', "webhook_events must be an object such as"),
+        (SHOP, "POST quirks", b'{"unauthorised_body": 7}', "unauthorised_body must be an object, or null"),
+        (SHOP, "POST quirks", b'{"refund_type": 7}', "refund_type must be a text"),
     ],
 )
 def test_wrong_use_is_answered_with_a_sentence_that_says_what_is_right(page, origin, call, body, said):
@@ -112,7 +137,7 @@ def test_a_page_that_is_not_there_is_answered_with_those_that_are(page):
     assert answer.status_code == 404
     assert answer.json()["error"] == (
         "no control page GET place on this site; it has POST place, POST history, POST awkward, POST remove-line, "
-        "POST status, GET orders, GET webhooks, POST mishaps, GET log, POST faults"
+        "POST status, GET orders, GET webhooks, GET quirks, POST quirks, POST mishaps, GET log, POST faults"
     )
 
 
@@ -126,21 +151,51 @@ def test_kinds_that_are_not_given_are_all_of_them(page, sandbox):
     assert sandbox.shops["dev"].door.faults.kinds == tuple(Fault)
 
 
+def test_quirks_are_shown_and_turned_over_the_wire(page, sandbox, store):
+    """A client that is no Python can be tried against each of them."""
+    told = page(SHOP, "GET", "quirks").json()
+    assert (told["offset_zero_is_one"], told["throttle_headers"]) == (True, {})
+    assert told["webhook_retry_after"] == [5, 30, 120, 600, 3600]
+    turned = {
+        "offset_zero_is_one": False,
+        "throttle_headers": {"Retry-After": "5"},
+        "webhook_retry_after": [1, 60],
+        "webhook_events": {"9": "Order New"},
+        "unauthorised_body": None,
+        "refund_type": "Refund",
+        "throttle_status": 503,
+    }
+    answer = page(SHOP, "POST", "quirks", json.dumps(turned))
+    assert answer.json() == {**told, **turned}
+    assert page(SHOP, "GET", "quirks").json() == answer.json()
+    assert store.call("GET", "/Orders?offset=0").status_code == 400
+    assert store.call("GET", "/Orders", Token="wrong").content == b""
+    assert store.read("/Webhooks/Events") == [{"EventType": 9, "EventName": "Order New"}]
+
+
+def test_a_quirk_that_is_refused_turns_none(page, sandbox):
+    assert page(SHOP, "POST", "quirks", b'{"probe_once": false, "throttle_status": 1}').status_code == 400
+    assert sandbox.shops["dev"].quirks.probe_once
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=True)
-    | st.text()
+    | st.text(st.characters(exclude_categories=()))
     | st.sampled_from(list(Fault)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-FIELDS = ("count", "seed", "order", "item", "status", "sku", "next", "rate", "kinds")
-BODIES = st.binary() | st.dictionaries(st.sampled_from(FIELDS), VALUES).map(lambda b: json.dumps(b).encode())
+FIELDS = ("count", "seed", "order", "item", "status", "sku", "next", "rate", "kinds", "table", "column")
+QUIRKS = ("throttle_status", "throttle_headers", "webhook_retry_after", "webhook_events", "unauthorised_body")
+BODIES = st.binary() | st.dictionaries(st.sampled_from((*FIELDS, *QUIRKS)), VALUES).map(
+    lambda b: json.dumps(b).encode()
+)
 CALLS = [
-    *((SHOP, page) for page in ("remove-line", "status", "faults")),
-    *((CRM, page) for page in ("add-product", "change-schema", "faults")),
+    *((SHOP, page) for page in ("remove-line", "status", "faults", "quirks")),
+    *((CRM, page) for page in ("add-product", "change-schema", "expire-changes", "faults")),
     *((FIN, page) for page in ("add-product", "invoice", "post-journal", "strain", "faults")),
     (LOGIN, "faults"),
 ]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagline.sandbox.dataverse_rights import Depth
 from tagline.sandbox.dataverse_schema import Column, tables
 from tagline.sandbox.dataverse_solution_file import (
     Role,
@@ -177,7 +178,9 @@ def test_other_metadata_is_not_written(crm):
 
 # Solutions
 
-ROLE = Role(str(uuid.UUID(int=77)), "tagline runtime", ("prvReadAccount", "prvNonsense"))
+ROLE = Role(
+    str(uuid.UUID(int=77)), "tagline runtime", {"prvReadAccount": Depth.LOCAL, "prvNonsense": Depth.GLOBAL}
+)
 
 
 def solution(**changes):
@@ -369,3 +372,50 @@ def test_the_clock_alone_finishes_an_import(bare_crm, bare, clock):
     clock.advance(60)
     with bare.organisations["dev"].entered():
         assert "tl_customerkey" in tables()["account"].columns
+
+
+def test_an_older_managed_solution_does_not_take_the_place_of_a_newer_one(bare_crm, clock):
+    assert bring(bare_crm, clock, write_solution(solution(version="1.10.0.0")))[0] == 30
+    code, result = bring(bare_crm, clock, write_solution(solution(version="1.9.0.0")))
+    assert code == 31
+    assert "installed in version 1.10.0.0, newer than 1.9.0.0" in result["ErrorMessages"][0]["Message"]
+    assert bring(bare_crm, clock, write_solution(solution(version="1.10.0.0")))[0] == 30, (
+        "the same once more is none"
+    )
+    installed = bare_crm.read("solutions?$filter=uniquename eq 'tagline_shop'&$select=version")["value"]
+    assert [row["version"] for row in installed] == ["1.10.0.0"]
+
+
+def test_over_an_unmanaged_solution_any_version_goes(bare_crm, clock):
+    for version in ("1.10.0.0", "1.9.0.0"):
+        assert bring(bare_crm, clock, write_solution(solution(is_managed=False, version=version)))[0] == 30
+    installed = bare_crm.read("solutions?$filter=uniquename eq 'tagline_shop'&$select=version")["value"]
+    assert [row["version"] for row in installed] == ["1.9.0.0"]
+
+
+def test_an_unmanaged_solution_comes_once_the_managed_one_of_its_name_is_gone(crm, clock):
+    """Every organisation starts with a managed one, as an environment does that was deployed to."""
+    archive = write_solution(solution(name="tagline_order_to_cash", is_managed=False, keys={}, columns={}))
+    code, result = bring(crm, clock, archive)
+    assert (code, result["Status"]) == (31, "Failed")
+    assert "is installed as managed already" in result["ErrorMessages"][0]["Message"]
+    standing = crm.read("solutions?$filter=uniquename eq 'tagline_order_to_cash'")["value"][0]["solutionid"]
+    assert crm.call("DELETE", f"solutions({standing})").status_code == 204
+    assert bring(crm, clock, archive)[0] == 30
+
+
+def test_a_role_reaches_as_far_as_its_solution_says(bare_crm, clock):
+    bring(bare_crm, clock, write_solution(solution()))
+    held = bare_crm.read(f"roleprivilegescollection?$filter=roleid eq {ROLE.id}")["value"]
+    assert [one["privilegedepthmask"] for one in held] == [2]
+    assert read_solution(write_solution(solution())).roles == [ROLE]
+
+
+def test_a_role_with_a_level_that_nobody_knows_fails():
+    archive = write_solution(solution())
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'level="Local"', b'level="Everywhere"'))
+    with pytest.raises(SolutionFileError, match="level 'Everywhere'"):
+        read_solution(changed.getvalue())

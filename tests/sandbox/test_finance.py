@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tagline.sandbox.finance_filter import parse_filter
 from tagline.sandbox.finance_query import address_of
-from tagline.sandbox.finance_schema import entities
+from tagline.sandbox.finance_schema import Schema, entities
 from tagline.sandbox.values import Request
 
 CUSTOMER = "CustomersV3(dataAreaId='usmf',CustomerAccount='C100001')"
@@ -213,10 +213,22 @@ def test_metadata_can_be_left_out(finance):
         ("CredManBusinessStarted", "2026-07-01"),
         ("CredManBusinessStarted", "2026-02-30T00:00:00Z"),
         ("PersonBirthDay_", "x"),
+        ("CreditLimit", 10**15),
     ],
 )
 def test_a_value_that_does_not_fit_its_field_is_refused(finance, field, value):
     assert finance.call("PATCH", CUSTOMER, {field: value}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "1e999999999", "-1e400000", "1e-400000", "0e999999", "1e99999999999999999999"]
+)
+def test_a_number_beyond_reason_is_refused_wherever_it_stands(finance, number):
+    body = f'{{"CreditLimit": {number}}}'.encode()
+    answer = finance.client.patch(f"{finance.base}{CUSTOMER}", content=body, headers=finance.headers)
+    assert answer.status_code == 400
+    listed = finance.call("GET", f"CustomersV3?$filter=CreditLimit gt {number}&$top=1")
+    assert listed.status_code in (200, 400)
 
 
 def test_a_date_keeps_its_day_and_loses_its_time(finance):
@@ -290,6 +302,101 @@ def test_the_service_document_and_the_catalogue_name_the_same_sets(finance):
     catalogue = finance.read(finance.base.removesuffix("data/") + "Metadata/DataEntities")["value"]
     assert sets == [e["PublicCollectionName"] for e in catalogue] == list(entities())
     assert finance.call("GET", finance.base.removesuffix("data/") + "Metadata/Nothing").status_code == 404
+
+
+def test_an_entry_of_the_catalogue_is_found_by_its_name(finance):
+    root = finance.base.removesuffix("/data/")
+    assert finance.read(f"{root}/metadata/PublicEntities('CustomerV3')")["EntitySetName"] == "CustomersV3"
+    members = finance.read(f"{root}/Metadata/PublicEnumerations('NoYes')")["Members"]
+    assert [member["Name"] for member in members] == ["No", "Yes"]
+    for path in ("PublicEntities('Nobody')", "Nothing", "PublicEntities('CustomerV3')/Properties"):
+        assert finance.call("GET", f"{root}/Metadata/{path}").status_code == 404
+    assert finance.call("GET", f"{root}/Metadata/PublicEntities?$filter=Name eq 'x'").status_code == 400
+    assert finance.call("POST", f"{root}/Metadata/CustomersV3", NEW).status_code == 404
+
+
+def test_the_root_is_found_in_any_case_and_entities_are_not(finance):
+    root = finance.base.removesuffix("/data/")
+    assert finance.call("GET", f"{root}/Data/{CUSTOMER}").status_code == 200
+    assert finance.call("GET", f"{root}/data/customersv3").status_code == 404
+
+
+def test_below_a_row_stand_its_fields_and_the_rows_it_leads_to(finance):
+    number = finance.call("POST", "SalesOrderHeadersV2", {"OrderingCustomerAccountNumber": "C100001"}).json()[
+        "SalesOrderNumber"
+    ]
+    for item in ("TEA-001", "TEA-002"):
+        finance.call("POST", "SalesOrderLines", {"SalesOrderNumber": number, "ItemNumber": item})
+    order = f"SalesOrderHeadersV2(dataAreaId='usmf',SalesOrderNumber='{number}')"
+    assert finance.read(f"{order}/CurrencyCode")["value"] == "USD"
+    assert finance.call("GET", f"{order}/CurrencyCode/$value").text == "USD"
+    amount = finance.read(order)["OrderTotalAmount"]
+    assert Decimal(finance.call("GET", f"{order}/OrderTotalAmount/$value").text) == amount
+    [line] = finance.read(f"{order}/SalesOrderLines?$filter=ItemNumber eq 'TEA-002'&$select=ItemNumber")[
+        "value"
+    ]
+    assert line["ItemNumber"] == "TEA-002"
+    assert finance.call("GET", f"{order}/SalesOrderLines/$count").text == "2"
+    for path in ("Nothing", "CurrencyCode/$count", "SalesOrderLines/$value", "CurrencyCode/x"):
+        assert finance.call("GET", f"{order}/{path}").status_code == 404
+    assert finance.call("DELETE", f"{order}/CurrencyCode").status_code == 404
+    gone = order.replace(number, "gone")
+    assert finance.call("GET", f"{gone}/CurrencyCode").status_code == 404
+
+
+def test_the_context_names_what_was_selected_of_expanded_rows(finance):
+    path = "SalesOrderHeadersV2?$select=SalesOrderNumber&$expand=SalesOrderLines($select=ItemNumber)"
+    context = finance.read(path)["@odata.context"]
+    assert context.endswith("#SalesOrderHeadersV2(SalesOrderNumber,SalesOrderLines(ItemNumber))")
+
+
+def test_people_extend_and_change_what_an_environment_has(finance, sandbox, clock):
+    schema = sandbox.finance["dev"].rows.schema
+    asked = "CustomersV3?$select=CustomerAccount,ModifiedDateTime&$filter=ModifiedDateTime ge 2026-"
+    assert finance.call("GET", f"{asked}01-01T00:00:00Z").status_code == 400
+    schema.change("CustomersV3", "ModifiedDateTime", is_there=True)
+    schema.change("CustomersV3", "NameAlias", is_there=False)
+    schema.change("CustVendorBlocked", "Acme", is_there=True)
+    clock.sleep(600)
+    finance.call("PATCH", CUSTOMER, {"OnHoldStatus": "Acme"})
+    now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = finance.read(f"CustomersV3?$filter=ModifiedDateTime ge {now}")["value"]
+    assert [(r["CustomerAccount"], r["ModifiedDateTime"], r["OnHoldStatus"]) for r in rows] == [
+        ("C100001", now, "Acme")
+    ]
+    assert "NameAlias" not in rows[0]
+    assert finance.call("PATCH", CUSTOMER, {"NameAlias": "x"}).status_code == 400
+    document = finance.call("GET", "$metadata").text
+    assert '<Member Name="Acme"' in document
+    assert 'Name="ModifiedDateTime" Type="Edm.DateTimeOffset"' in document
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "is_there"),
+    [
+        ("Nothing", "x", True),
+        ("CustomersV3", "CustomerAccount", False),
+        ("CustomersV3", "NameAlias", True),
+        ("CustomersV3", "Nothing", False),
+        ("NoYes", "Yes", True),
+        ("NoYes", "Perhaps", False),
+    ],
+)
+def test_a_change_that_is_none_is_refused(place, name, is_there):
+    with pytest.raises(LookupError):
+        Schema().change(place, name, is_there=is_there)
+
+
+def test_what_the_roles_do_not_grant_is_denied_with_all_its_names(finance, sandbox):
+    sandbox.finance["dev"].withheld.add("SalesOrderLines")
+    assert finance.call("GET", "SalesOrderLinesV2?$top=1").status_code == 403
+    assert finance.call("GET", "SalesOrderHeadersV2?$top=1").status_code == 200
+
+
+def test_half_a_character_is_told_back_as_a_question_mark(finance):
+    body = b'{"CustomerGroupId": "30", "SalesCurrencyCode": "USD", "CustomerAccount": "x\\ud800"}'
+    answer = finance.client.post(f"{finance.base}CustomersV3", content=body, headers=finance.headers)
+    assert (answer.status_code, answer.json()["CustomerAccount"]) == (201, "x?")
 
 
 @settings(max_examples=40)

@@ -1,12 +1,14 @@
 """What Finance does by itself: numbers, defaults, prices, reservations, totals, locks, and the Infolog that says no."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tagline.clock import SystemClock
+from tagline.sandbox.finance_errors import FinanceRefusal
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_rows import FinanceRows
 from tagline.sandbox.finance_schema import entities
@@ -75,6 +77,32 @@ def test_a_line_is_priced_by_the_agreement_that_fits_best(finance):
     assert line(finance, other, OrderedSalesQuantity=9)["SalesPrice"] == 4.99
 
 
+def test_an_agreement_with_a_group_of_customers_a_warehouse_or_a_price_for_many_is_what_it_says(finance):
+    agreed = {"ItemNumber": "TEA-001", "PriceCurrencyCode": "USD"}
+    for terms in (
+        {"Price": 1, "PriceCustomerGroupCode": "VIP"},
+        {"Price": 2, "PriceWarehouseId": "12"},
+        {"Price": 30, "SalesPriceQuantity": 10, "CustomerAccountNumber": "C100002"},
+    ):
+        assert finance.call("POST", "SalesPriceAgreements", {**agreed, **terms}).status_code == 201
+    everybodys = 4.99
+
+    def priced(customer, **changes):
+        number = finance.call(
+            "POST", "SalesOrderHeadersV2", {"OrderingCustomerAccountNumber": customer}
+        ).json()["SalesOrderNumber"]
+        row = line(finance, number, ItemNumber="TEA-001", OrderedSalesQuantity=2, **changes)
+        return row["SalesPrice"], row["LineAmount"]
+
+    assert priced("C100001") == (everybodys, 2 * everybodys)
+    assert priced("C100001", ShippingWarehouseId="12") == (2, 4)
+    assert priced("C100002") == (30, 6)
+    finance.call(
+        "PATCH", "CustomersV3(dataAreaId='usmf',CustomerAccount='C100001')", {"DiscountPriceGroupId": "vip"}
+    )
+    assert priced("C100001") == (1, 2)
+
+
 def test_a_price_of_ones_own_and_a_discount_decide_the_amount(finance):
     made = line(finance, order(finance)["SalesOrderNumber"], SalesPrice=9.99, LineDiscountPercentage=10)
     assert made["LineAmount"] == 26.97
@@ -82,6 +110,28 @@ def test_a_price_of_ones_own_and_a_discount_decide_the_amount(finance):
     assert finance.read(lot(made))["LineAmount"] == Decimal("8.99")
     assert finance.call("PATCH", lot(made), {"LineAmount": 5}).status_code == 204
     assert finance.read(header(made["SalesOrderNumber"]))["OrderTotalAmount"] == 5
+
+
+NUMBERS = st.decimals(-(10**15) + 1, 10**15 - 1, places=4, allow_nan=False)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+def test_an_amount_is_computed_or_refused_however_large(sandbox, price, per, quantity, share):
+    """No product of numbers that are taken ends in an error of the sandbox's own."""
+    records = sandbox.finance["dev"].records
+    with suppress(FinanceRefusal), records.rows.transaction():
+        number = records.create(
+            entities()["SalesOrderHeadersV2"],
+            {"dataAreaId": "usmf", "OrderingCustomerAccountNumber": "C100001"},
+        )["SalesOrderNumber"]
+        given = {"SalesPrice": price, "SalesPriceQuantity": per, "OrderedSalesQuantity": quantity}
+        row = records.create(
+            entities()["SalesOrderLines"],
+            {"dataAreaId": "usmf", "SalesOrderNumber": number, "ItemNumber": "TEA-001", **given}
+            | {"LineDiscountPercentage": share},
+        )
+        assert abs(row["LineAmount"]) < 10**15
 
 
 def test_a_line_reserves_what_is_on_hand_and_lets_go_of_it(finance):

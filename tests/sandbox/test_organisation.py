@@ -24,7 +24,7 @@ def test_who_am_i_and_the_headers_of_every_answer(crm):
     assert {"UserId", "BusinessUnitId", "OrganizationId"} <= set(answer.json())
     assert answer.headers["OData-Version"] == "4.0"
     assert answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"] == "1,200.00"
-    assert answer.headers["REQ_ID"] == answer.headers["x-ms-service-request-id"]
+    assert answer.headers.get_list("x-ms-service-request-id") == [answer.headers["REQ_ID"]] * 2
 
 
 def test_create_answers_204_with_the_address_and_201_with_the_row(crm):
@@ -229,3 +229,18 @@ def test_more_requests_than_the_limit_are_429_until_the_window_moves(clock, make
         assert error(answer) == (429, "0x80072322")
         clock.advance(int(answer.headers["Retry-After"]))
         assert crm.call("GET", "WhoAmI").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ("*", {"HelpLink", "TraceText", "InnerError.Message", "ErrorDetails.OperationStatus", "ErrorDetails.SubErrorCode"}),
+        ("Microsoft.PowerApps.CDS.ErrorDetails.*", {"ErrorDetails.OperationStatus", "ErrorDetails.SubErrorCode"}),
+        ("OData.Community.Display.V1.FormattedValue", set()),
+    ],
+)  # fmt: skip
+def test_an_error_is_annotated_where_the_request_asks_for_it(crm, asked, names):
+    missing = f"accounts({uuid.UUID(int=1)})"
+    told = crm.call("GET", missing, Prefer=f'odata.include-annotations="{asked}"').json()["error"]
+    assert set(told) == {"code", "message", *(f"@Microsoft.PowerApps.CDS.{name}" for name in names)}
+    assert set(crm.call("GET", missing).json()["error"]) == {"code", "message"}

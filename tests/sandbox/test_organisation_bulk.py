@@ -192,3 +192,90 @@ def test_duplicates_of_a_record_can_be_listed(crm):
         f"?@p1={entity}&@p2='account'&@p3={paging}"
     )
     assert [row["name"] for row in found["value"]] == ["A"]
+
+
+def bulk_delete(crm, *conditions, **facts):
+    """The request that the vendor's Python client sends to delete a list of rows."""
+    kind = "Microsoft.Dynamics.CRM."
+    criteria = {
+        "@odata.type": f"{kind}FilterExpression",
+        "FilterOperator": "And",
+        "Conditions": list(conditions),
+    }
+    columns = {"@odata.type": f"{kind}ColumnSet", "AllColumns": False, "Columns": []}
+    query = {
+        "@odata.type": f"{kind}QueryExpression",
+        "EntityName": "account",
+        "ColumnSet": columns,
+        "Criteria": criteria,
+    }
+    body = {
+        "JobName": "Bulk delete account records",
+        "SendEmailNotification": False,
+        "ToRecipients": [],
+        "CCRecipients": [],
+        "RecurrencePattern": "",
+        "StartDateTime": "2026-07-01T15:30:00Z",
+        "QuerySet": [query],
+        **facts,
+    }  # fmt: skip
+    return crm.call("POST", "BulkDelete", body)
+
+
+def condition(name, operator, *values):
+    return {
+        "AttributeName": name,
+        "Operator": operator,
+        "Values": [{"Value": v, "Type": "System.String"} for v in values],
+    }
+
+
+def test_a_list_is_deleted_in_the_background(crm, clock):
+    """The vendor's Python client does so with every list unless it is told otherwise."""
+    ids = send(crm, "CreateMultiple", [{"name": name} for name in "abc"]).json()["Ids"]
+    answer = bulk_delete(crm, condition("accountid", "In", *ids[:2]))
+    assert answer.status_code == 200
+    job = f"asyncoperations({answer.json()['JobId']})?$select=statecode,statuscode,operationtype"
+    assert crm.read(job)["statecode"] == 0
+    assert crm.call("GET", f"accounts({ids[0]})").status_code == 200, "not at once"
+    clock.advance(5)
+    assert (crm.read(job)["statecode"], crm.read(job)["statuscode"], crm.read(job)["operationtype"]) == (
+        3,
+        30,
+        13,
+    )
+    assert [crm.call("GET", f"accounts({i})").status_code for i in ids] == [404, 404, 200]
+
+
+def test_rows_that_cannot_be_deleted_stay_and_are_counted(crm, clock, orders):
+    """A line of an order that is submitted goes no more."""
+    orders.header()
+    orders.line()
+    line = crm.read("salesorderdetails(tl_linekey='l1')")["salesorderdetailid"]
+    crm.call("PATCH", "salesorders(tl_orderkey='o1')", {"statecode": 1, "statuscode": 3})
+    query = {
+        "EntityName": "salesorderdetail",
+        "Criteria": {"Conditions": [condition("salesorderdetailid", "Equal", line)]},
+    }
+    job = bulk_delete(crm, QuerySet=[query]).json()["JobId"]
+    clock.advance(5)
+    assert crm.read(f"asyncoperations({job})")["message"] == "1 of 1 records could not be deleted."
+    assert crm.call("GET", "salesorderdetails(tl_linekey='l1')").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"QuerySet": []},
+        {"QuerySet": ["account"]},
+        {"QuerySet": [{"EntityName": "nothing"}]},
+        {"QuerySet": [{"EntityName": "account", "Criteria": {"Conditions": [{"Operator": "Near"}]}}]},
+        {"QuerySet": [{"EntityName": "account", "Criteria": {"Filters": ["x"]}}]},
+        {"JobName": None},
+    ],
+    ids=str,
+)
+def test_a_bulk_delete_that_cannot_be_read_is_refused(crm, facts):
+    answer = bulk_delete(crm, **facts)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"].startswith("0x8004")

@@ -188,7 +188,7 @@ def test_a_copy_kept_by_delta_links_equals_the_table(crm, steps, size):
 
     def page(size):
         nonlocal link
-        is_delta = "deltatoken" in link
+        is_first_of_a_delta = "deltatoken" in link and "skiptoken" not in link
         body = crm.read(link, Prefer=f"{TRACK},odata.maxpagesize={size}")
         assert len(body["value"]) <= size
         for row in body["value"]:
@@ -202,7 +202,7 @@ def test_a_copy_kept_by_delta_links_equals_the_table(crm, steps, size):
         if ended := "@odata.deltaLink" in body:
             met.clear()
         link = body["@odata.deltaLink"] if ended else body["@odata.nextLink"]
-        return is_delta and ended and not body["value"]
+        return is_first_of_a_delta and ended and not body["value"]
 
     for step, number, text in steps:
         if step == "page":

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,3 +108,58 @@ def test_every_fetch_is_answered(crm, column, operator, values, aggregate, order
         f'<condition attribute="{column}" operator="{operator}">{listed}</condition></filter></entity></fetch>'
     )
     assert is_answered(crm.call("GET", f"accounts?fetchXml={quote(xml, safe='')}"))
+
+
+def nested(depth):
+    """JSON of that many objects in each other."""
+    return '{"name":' * depth + "1" + "}" * depth
+
+
+def post(crm, path, body, kind="application/json"):
+    return crm.client.post(crm.base + path, content=body, headers={**crm.headers, "Content-Type": kind})
+
+
+BODY_PATHS = ["accounts", "accounts({})/contact_customer_accounts", "CancelSalesOrder", "BulkDelete", "StageSolution",
+    "accounts/Microsoft.Dynamics.CRM.CreateMultiple", "EntityDefinitions(LogicalName='account')/Keys"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [nested(99), nested(101), nested(5000), "[" * 100_000, b'{"name":"\xff"}', "nonsense", "null", '{"name":NaN}', "[]"],
+    ids=["99 deep", "101 deep", "5000 deep", "lists", "no UTF-8", "no JSON", "null", "NaN", "list"],
+)  # fmt: skip
+def test_every_body_is_answered(crm, body):
+    row = crm.read("accounts?$select=name&$top=1")["value"][0]["accountid"]
+    for path in BODY_PATHS:
+        answer = post(crm, path.format(row), body)
+        assert answer.status_code == 400, path
+        assert answer.json()["error"]["code"].startswith("0x8")
+
+
+def test_half_a_character_does_not_spoil_what_is_read_later(crm):
+    assert post(crm, "accounts", b'{"name":"\\ud800","tl_customerkey":"half"}').status_code == 204
+    assert crm.read("accounts(tl_customerkey='half')?$select=name")["name"] == "?"
+    assert crm.call("GET", "accounts").status_code == 200
+    named = post(crm, "accounts", b'{"\\ud800":1}')
+    assert (named.status_code, named.json()["error"]["code"]) == (400, "0x80048d19")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"]
+)
+def test_a_body_that_says_it_is_no_json_is_refused(crm, kind):
+    answer = post(crm, "accounts", '{"name":"A"}', kind)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "0x80060888")
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=utf-8", "application/json;odata.metadata=full", "Application/JSON"]
+)
+def test_json_goes_by_several_names(crm, kind):
+    assert post(crm, "accounts", '{"name":"A"}', kind).status_code == 204
+
+
+def test_fetchxml_declares_nothing(crm):
+    xml = '<!DOCTYPE a [<!ENTITY b "c">]><fetch><entity name="account">&b;</entity></fetch>'
+    answer = crm.call("GET", f"accounts?fetchXml={quote(xml)}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "0x80040201")

@@ -97,6 +97,10 @@ def test_no_credential_stands_on_it(sandbox, client, crm, finance, store):
     assert [secret for secret in secrets if secret in text] == []
 
 
+def test_head_finds_it_too(client):
+    assert client.head(FRONT).status_code == 200
+
+
 def test_the_login_answers_behind_it(client):
     assert client.post(FRONT).status_code == 400
     assert client.get(f"{FRONT}nobody/v2.0/.well-known/openid-configuration").status_code == 400

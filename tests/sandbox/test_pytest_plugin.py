@@ -81,3 +81,17 @@ def test_a_marker_that_says_nothing_is_refused_by_name(author, wrong):
     )
     done.stdout.fnmatch_lines(["*tagline_sandbox takes environments, orders, rate_limits, seed, not *"])
     assert done.ret != 0
+
+
+def test_one_name_where_a_tuple_belongs_is_refused(author):
+    done = author(
+        """
+        import pytest
+
+        @pytest.mark.tagline_sandbox(environments="dev")
+        def test_marked(tagline_sandbox):
+            pass
+        """
+    )
+    done.stdout.fnmatch_lines(["*environments of tagline_sandbox is a tuple of names*"])
+    assert done.ret != 0

@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from tagline.sandbox.dataverse_founding import USER_ID, platform_id, put_role
+from tagline.sandbox.dataverse_rights import Depth
 from tagline.sandbox.dataverse_schema import tables
 from tagline.sandbox.login import Application
 
@@ -21,7 +22,9 @@ def grant(sandbox, *privileges):
     organisation = sandbox.organisations["dev"]
     role_id = platform_id("role", READER)
     with organisation.entered():
-        put_role(organisation.rows, role_id, READER, privileges, is_managed=False)
+        put_role(
+            organisation.rows, role_id, READER, dict.fromkeys(privileges, Depth.GLOBAL), is_managed=False
+        )
     organisation.set_roles(USER_ID, READER)
 
 

@@ -21,6 +21,7 @@ import pytest
 from tagline.clock import SystemClock
 from tagline.errors import UsageError
 from tagline.sandbox.faults import Fault
+from tagline.sandbox.main import describe
 from tagline.sandbox.sandbox import Sandbox
 from tagline.sandbox.serve import serve
 from tagline.sandbox.shoppers import awkward
@@ -275,6 +276,26 @@ def test_a_second_sandbox_beside_it_leaves_the_first_one_trusted(served, web):
             assert control(served, newcomer, "crm", page="rows?table=pricelevel")
 
 
+def test_what_is_printed_is_enough_for_an_app_to_get_a_bearer_token(served, web):
+    """Nothing but addresses and printed credentials; `state` comes back as it went."""
+    facts = describe(served)["environments"]["dev"]
+    origin, back = facts["shop"]["url"].removesuffix("/3dCartWebAPI/v2"), "https://app.test/back"
+    asked = {
+        "client_id": facts["app"]["client_id"],
+        "redirect_uri": back,
+        "response_type": "code",
+        "state": "7",
+    }
+    sent = httpx.URL(web.get(f"{origin}/oauth/authorize", params=asked).headers["Location"])
+    assert sent.params["state"] == "7"
+    form = {**facts["app"], "code": sent.params["code"], "grant_type": "authorization_code"}
+    token = web.post(f"{origin}/oauth/token", data=form).json()["access_token"]
+    answer = web.get(
+        f"{facts['shop']['url']}/Orders?countonly=1", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 200
+
+
 def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
     code = (
         "import sys; from pathlib import Path; from tagline.sandbox.main import run;"
@@ -293,6 +314,7 @@ def test_the_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path):
     assert dev["orders"] == 3 + len(awkward())
     assert dev["finance"]["client_secret"].removeprefix("env:") == "TAGLINE_DEV_FINANCE_CLIENT_SECRET"
     assert dev["control"]["finance"].startswith(dev["finance"]["url"])
+    assert dev["app"]["client_secret"] in dev["secrets"].values()
 
 
 def test_what_the_command_prints_for_people_places_more_orders(tmp_path):

@@ -12,6 +12,7 @@ from tagline.sandbox.conformance import SHOP as SYSTEM
 from tagline.sandbox.conformance import TABLE
 from tagline.sandbox.sandbox import SandboxTransport
 from tagline.sandbox.shop_quirks import ShopQuirks
+from tagline.sandbox.shop_webhooks import Mishaps
 
 API = "https://shop-dev.sandbox.test/3dCartWebAPI/v2"
 
@@ -188,6 +189,22 @@ def test_late_deliveries_come_after_later_ones(http, shop, clock):
     assert seen == [second, first]
 
 
+def test_of_two_equal_deliveries_one_may_be_late_and_the_other_is_not_lost(http, shop, clock):
+    hook = {"Name": "n", "Url": "https://x.test/", "EventType": 2, "Enabled": True}
+    http.post(f"{API}/Webhooks", json=hook)
+    (order,) = shop.place_orders(1, 1)
+    for seed in range(8):
+        for _ in range(2):
+            http.put(f"{API}/Orders/{order}", json={"SalesPerson": "x"})
+        shop.webhooks.mishaps = Mishaps(late=0.5, seed=seed)
+        seen = []
+        shop.webhooks.deliver(lambda request, seen=seen: seen.append(request) or 200)
+        late = len(shop.webhooks.waiting())
+        assert sum(r.method == "POST" for r in seen) + late == 2
+        clock.advance(600)
+        shop.webhooks.deliver(lambda _request: 200)
+
+
 def test_products_stock_and_customers_raise_events_of_their_own(http, shop):
     kinds = {3: "customer new", 4: "customer", 5: "product new", 6: "product", 7: "stock"}
     for event, path in kinds.items():
@@ -213,3 +230,37 @@ def test_products_stock_and_customers_raise_events_of_their_own(http, shop):
     assert [path for path, _ in raised()] == ["7"]
     shop.place_orders(1, 1)
     assert {path for path, _ in raised()} == {"7"}
+
+
+def test_errors_can_be_empty_as_the_vendors_pages_say(http, turn):
+    turn(error_bodies=False)
+    for path, status in (("Orders", 404), ("OrderStatus?offset=99", 400), ("Orders?limit=x", 400)):
+        answer = http.get(f"{API}/{path}")
+        assert (answer.status_code, answer.content) == (status, b"")
+
+
+def test_a_body_above_the_limit_is_refused(http, turn):
+    turn(largest_body=100)
+    answer = http.post(f"{API}/Customers", json={"Email": "a@example.com", "Comments": "x" * 100})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, "text/html")
+
+
+def test_a_client_error_can_count_as_a_failed_delivery_and_each_post_be_probed(http, shop, turn, clock):
+    turn(webhook_failed_from=400, probe_once=False)
+    http.post(
+        f"{API}/Webhooks", json={"Name": "n", "Url": "https://x.test/", "EventType": 1, "Enabled": True}
+    )
+    shop.place_orders(1, 1)
+    seen = []
+    shop.webhooks.deliver(lambda request: seen.append(request.method) or 404)
+    clock.advance(5)
+    shop.webhooks.deliver(lambda request: seen.append(request.method) or 200)
+    assert seen == ["GET", "POST", "GET", "POST"]
+    assert shop.webhooks.waiting() == ()
+
+
+def test_unknown_products_can_be_let_in(http, turn):
+    order = {"CustomerID": 0, "BillingPaymentMethodID": "1", "OrderItemList": [{"CatalogID": 9}]}
+    assert http.post(f"{API}/Orders", json=order).json()[0]["Message"] == "CatalogID 9 does not exist"
+    turn(unknown_product_is_refused=False)
+    assert http.post(f"{API}/Orders", json=order).status_code == 201

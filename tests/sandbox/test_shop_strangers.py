@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tagline.sandbox.catalogue import PRODUCTS
+from tagline.sandbox.shop_xml import from_xml
 from tagline.sandbox.shoppers import Draft, Line, registered
 
 API = "https://shop-dev.sandbox.test/3dCartWebAPI/v1"
@@ -399,3 +400,63 @@ def test_a_key_is_not_changed_by_the_body(http):
     assert http.put(address, json={"AdvancedOptionCode": "x", "AdvancedOptionStock": 3}).is_success
     first = http.get(f"{API}/Products/150/AdvancedOptions").json()[0]
     assert (first["AdvancedOptionCode"], first["AdvancedOptionStock"]) == ("1500-1505", 3)
+
+
+def test_half_a_character_in_a_key_is_told_back_as_a_question_mark(http):
+    answer = http.put(
+        f"{API}/Orders/{new_order(http, new_customer(http)).json()[0]['Value']}/Items",
+        content=b'{"ItemIndexID": "\\ud800"}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()[0]["Value"], answer.json()[0]["Status"]) == (400, "?", "404")
+
+
+def test_a_status_for_a_shipment_0_that_is_not_there_changes_nothing(http):
+    two = [{"ShipmentCity": "Porto", "ShipmentOrderStatus": 3}, {"ShipmentCity": "Braga"}]
+    number = new_order(http, new_customer(http), ShipmentList=two).json()[0]["Value"]
+    (order,) = http.get(f"{API}/Orders/{number}").json()
+    assert [s["ShipmentOrderStatus"] for s in order["ShipmentList"]] == [3, 1]
+    body = {"ShipmentList": [{"ShipmentID": 0, "ShipmentOrderStatus": 99}]}
+    http.put(f"{API}/Orders/{number}", json=body)
+    assert http.get(f"{API}/Orders/{number}").json()[0]["OrderStatusID"] == 1
+
+
+def test_xml_that_is_nested_too_deeply_is_refused_before_it_is_built(http):
+    """Ten million elements inside each other would hold up every other client for seconds."""
+    unending = b"<a>" * 100_000
+    with pytest.raises(ValueError, match="nested too deeply"):
+        from_xml(unending)
+    answer = http.put(f"{API}/Orders", content=unending, headers={"Content-Type": "text/xml"})
+    assert (answer.status_code, answer.json()[0]["Message"]) == (400, "The request body is not XML")
+
+
+@pytest.mark.parametrize(("form", "status"), [("xml", 201), ("", 201), ("YAML", 400)])
+def test_a_webhook_is_json_or_xml(http, form, status):
+    hook = {"Name": "n", "Url": "https://x.test/", "EventType": 1, "Enabled": True, "Format": form}
+    answer = http.post(f"{API}/Webhooks", json=hook)
+    assert answer.status_code == status
+    if status == 201:
+        own = f"{API}/Webhooks/{answer.json()[0]['Value']}"
+        assert http.put(own, json={"Format": "CSV"}).json()[0]["Message"] == "Format is JSON or XML"
+        assert http.put(own, json={"Format": "json"}).status_code == 200
+        assert http.get(own).json()[0]["Format"] == "JSON"
+
+
+def test_the_number_of_a_deleted_record_is_nobody_elses(http):
+    """Whoever keys on it would take the new one for the old one."""
+    highest = max(row["CategoryID"] for row in http.get(f"{API}/Categories").json())
+    http.delete(f"{API}/Categories/{highest}")
+    made = http.post(f"{API}/Categories", json={"CategoryName": "New"}).json()[0]["Value"]
+    assert int(made) > highest
+
+
+def test_a_card_that_is_sent_is_shown_and_kept_masked(http, shop):
+    card = {"CardNumber": "4111 1111 1111 1234", "CardVerification": "987"}
+    number = new_order(http, 0, **card).json()[0]["Value"]
+    (order,) = http.get(f"{API}/Orders/{number}").json()
+    assert order["CardNumber"] == "XXXX-XXXX-XXXX-1234"
+    http.put(f"{API}/Orders/{number}", json=order)
+    assert http.get(f"{API}/Orders/{number}").json()[0]["CardNumber"] == order["CardNumber"]
+    kept = repr(list(shop.state.kept()))
+    assert "4111" not in kept
+    assert "'987'" not in kept

@@ -2,6 +2,7 @@
 
 import pickle
 import sqlite3
+import stat
 from contextlib import closing
 from datetime import UTC
 from decimal import Decimal
@@ -67,6 +68,29 @@ def test_a_new_file_takes_what_is_there_and_the_next_start_goes_on_from_it(path)
     file, shelf = reopened(path, other={"n": 9})
     assert (file.is_new, shelf.rows, shelf.next) == (False, {"b": {"n": Decimal("2.50")}}, 3)
     file.close()
+
+
+@pytest.mark.parametrize("before", [None, 0o644], ids=["new", "of an earlier sandbox"])
+def test_nobody_else_may_read_it(path, before):
+    """Tokens that were given to apps are in it."""
+    file, shelf = reopened(path, a={"n": 1})
+    if before is not None:
+        file.close()
+        path.chmod(before)
+        path.with_name("sandbox.sqlite-wal").touch(before)
+        file, shelf = reopened(path)
+    shelf.put("b", {"n": 2})
+    file.commit("shop")
+    assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
+    file.close()
+
+
+def test_a_place_where_no_file_can_be_is_told_by_name(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"file/state\.sqlite cannot be written") as refused:
+        StateFile(tmp_path / "file" / "state.sqlite", BASE)
+    assert refused.value.code == "sandbox-file-unusable"
+    assert "--state" in refused.value.hint
 
 
 def test_what_was_not_committed_is_not_there_after_a_kill(path):

@@ -11,7 +11,7 @@ from tagline.clock import VirtualClock
 from tagline.domain.environment import DataverseConnection, FinanceConnection, Shift4ShopConnection
 from tagline.sandbox.conformance import TABLE, Basis
 from tagline.sandbox.sandbox import Sandbox
-from tagline.sandbox.verify import QUESTIONS, Agreement, Compared, compare
+from tagline.sandbox.verify import GUESSED_SETS, QUESTIONS, Agreement, Compared, compare
 
 
 class Altered(httpx.BaseTransport):
@@ -72,6 +72,15 @@ def test_the_sandbox_agrees_with_itself_and_every_assumption_is_listed(name, sys
             httpx.Response(200, json={"@odata.nextLink": "https://fin/data/Currencies?$skip=1"}),
             "FINANCE_PAGE_OPTION",
         ),
+        ("finance", "/CurrencyCode", httpx.Response(404), "FINANCE_PATHS_GO_BELOW_ROWS"),
+        (
+            "finance",
+            "/data/",
+            httpx.Response(
+                200, json={"value": [{"name": "SalesOrderLines"}, {"name": "ReleasedProductsV3"}]}
+            ),
+            ", ".join(GUESSED_SETS),
+        ),
         ("shop", "offset=0", httpx.Response(400), "OFFSET_ZERO_IS_ONE"),
         (
             "shop",
@@ -91,6 +100,19 @@ def test_the_sandbox_agrees_with_itself_and_every_assumption_is_listed(name, sys
             httpx.Response(400, json={"error": {"code": "0x80044352"}}),
             "DELTA_EXPIRED_STATUS",
         ),
+        ("shop", "offset=100000", httpx.Response(400), "ERROR_BODIES"),
+        (
+            "shop",
+            "offset=100000",
+            httpx.Response(400, json=[{"Key": "Error", "Value": "0", "Status": "Failure"}]),
+            "ERROR_VALUE",
+        ),
+        (
+            "shop",
+            "OrderStatus?limit=100",
+            httpx.Response(200, json=[{"OrderStatusID": 12, "StatusDefinition": "Review"}]),
+            "STATUS_12",
+        ),
         ("crm", "$count", httpx.Response(200, content=b"4"), "COUNT_HAS_BOM"),
         (
             "crm",
@@ -104,3 +126,19 @@ def test_a_system_that_does_otherwise_is_shown_beside_the_assumption(name, part,
     found = _compared(name, part, answer)[constant]
     assert found.agreement is Agreement.DIFFERS
     assert found.observed != found.assumed
+
+
+@pytest.mark.parametrize(
+    ("part", "body"),
+    [
+        ("countonly", {"TotalCount": [1]}),
+        ("countonly", {"TotalCount": "many"}),
+        ("StoreSettings", [{"StoreStandards": {"StoreTimeZone": ["Eastern"]}}]),
+        ("Events", [{"EventType": [1], "EventName": {}}]),
+        ("OrderStatus", [[1], "x", {"OrderStatusID": []}]),
+    ],
+    ids=["count-list", "count-text", "zone", "event", "status"],
+)
+def test_nonsense_of_a_live_system_is_no_agreement_and_no_traceback(part, body):
+    found = _compared("shop", part, httpx.Response(200, json=body))
+    assert any(c.agreement is not Agreement.AGREES for c in found.values())

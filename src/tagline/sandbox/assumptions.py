@@ -6,6 +6,7 @@ Where two answers are possible, the one that is harder for a client stands here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_HALF_UP
 from typing import Final
@@ -14,16 +15,26 @@ from typing import Final
 
 UNAUTHORISED_BODY: Final = {"Message": "Authorization has been denied for this request."}
 """401 carries the ASP.NET default body (section 2)."""
+ERROR_VALUE: Final = ""
+"""Value of an error's one element, whose Status is the answer's (section 2)."""
+ERROR_BODIES: Final = True
+"""400 and 404 say why; by the vendor's pages they are empty (section 2)."""
+LARGEST_BODY: Final = 30_000_000
+"""Bytes of a request's body, 413 above; what IIS takes where nobody told it otherwise (section 2)."""
 LIMIT_ABOVE_CAP_IS_CLAMPED: Final = True
 """A `limit` above the cap counts as the cap (section 3)."""
 OFFSET_ZERO_IS_ONE: Final = True
 """`offset=0` behaves like 1 (section 3)."""
+LASTUPDATE_END_IS_MIDNIGHT: Final = True
+"""`lastupdateend` of orders ends as its day begins, so that day's changes are not in it (section 3)."""
 THROTTLE_STATUS: Final = 429
 """The leaky bucket answers 429 (section 9)."""
 THROTTLE_HEADERS: Final[tuple[tuple[str, str], ...]] = ()
 """And says nothing of when to come back: no Retry-After (section 9)."""
 ALL_FAILED_STATUS: Final = 400
 """A bulk PUT of which every item failed; 206 is documented for some (section 2)."""
+DELETED_MESSAGE: Final = "deleted successfully"
+"""Message of a DELETE that went well (section 2)."""
 NULL_ON_PUT_KEEPS: Final = True
 """A null in a PUT leaves the field as it is (section 4)."""
 OVERLONG_TEXT_IS_REFUSED: Final = True
@@ -32,6 +43,12 @@ WEBHOOK_RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 60
 """Spacing of repeated deliveries after a 5xx or no answer, then the shop gives up (section 8)."""
 PUT_TRIGGERS_ORDER_CHANGED: Final = True
 """A REST PUT raises the webhook event 2, so that one's own writes come back (section 8)."""
+WEBHOOK_FAILED_FROM: Final = 500
+"""Answers below this status count as delivered; seen was only a repeat after 500 (section 8)."""
+WEBHOOK_TIMEOUT_S: Final = 10.0
+"""Seconds that a receiver has for its answer (section 8)."""
+PROBE_ONCE: Final = True
+"""The GET probe comes before the first POST of a registration alone (section 8)."""
 PROBE_ANSWER_IS_IGNORED: Final = True
 """Whatever the GET probe of a webhook URL gets, the POST follows (section 8)."""
 WEBHOOK_EVENTS: Final = {
@@ -54,6 +71,19 @@ NAME_FILTERS_CONTAIN: Final = True
 """`name`, `company`, `manufacturer` and `category` find what holds the text; sku, mail and the rest must be equal (section 3)."""
 UNKNOWN_CUSTOMER_IS_REFUSED: Final = True
 """POST of an order for a customer that does not exist is refused; 0 is a guest (section 5)."""
+UNKNOWN_PRODUCT_IS_REFUSED: Final = True
+"""POST of an item of a product that does not exist is refused (section 5)."""
+REQUIRED_OF_NEW: Final = {
+    "products": ("SKU", "Name"),
+    "customers": ("Email",),
+    "customergroups": ("Name",),
+    "categories": ("CategoryName",),
+    "manufacturers": ("ManufacturerName",),
+    "distributors": ("CompanyName",),
+}
+"""Fields without which a record is not created (sections 6 and 7)."""
+STATUS_12: Final = "Recurring Orders"
+"""Definition of order status 12; Review by another source, which is 13 here (5.6)."""
 CUSTOMER_EMAIL_IS_UNIQUE: Final = True
 """A second customer with the same mail address is refused (section 7)."""
 NESTED_OPTIONS_ARE_WRITTEN: Final = False
@@ -101,6 +131,8 @@ STOPPED_BATCH_STATUS: Final = 400
 """A batch without continue-on-error that met a failure; executed parts are repeated before it (open question 11)."""
 DATE_ONLY_TAKES_INSTANTS: Final = True
 """An instant written to a date-only column is cut to its UTC date (section 4)."""
+EARLIEST_TIME: Final = "1753-01-01"
+"""A time or day before it is refused with 400 0x80040203 (general knowledge; section 4 does not tell)."""
 DELETE_CLEARS_LOOKUPS: Final = True
 """Deleting a row clears lookups that point to it; lines go with their order (section 7)."""
 MISSING_BIND_STATUS: Final = 404
@@ -131,6 +163,8 @@ DOP_HINT: Final = 4
 """The parallelism that `x-ms-dop-hint` suggests; 4 to 48 were seen (3.2)."""
 MISSING_PRIVILEGE_CODE: Final = "0x80040220"
 """A privilege is missing; 0x80048306 is documented, too (section 13)."""
+OUT_OF_REACH_CODE: Final = "0x80048306"
+"""The privilege is held, but reaches only other rows: those of the caller, of his teams or of his business units (section 13)."""
 PRIVILEGE_NOUNS: Final = {
     "account": "Account",
     "contact": "Contact",
@@ -171,6 +205,7 @@ PRIVILEGES_OF_ACTIONS: Final = {
     "LockInvoicePricing": ("prvWriteInvoice",),
     "UnlockInvoicePricing": ("prvWriteInvoice",),
     "Merge": ("prvMerge",),
+    "BulkDelete": ("prvBulkDelete",),
     "PublishDuplicateRule": ("prvPublishDuplicateRule",),
     "UnpublishDuplicateRule": ("prvPublishDuplicateRule",),
     "StageSolution": ("prvImportCustomization",),
@@ -195,10 +230,25 @@ FINANCE_STALE_STATUS: Final = 412
 """If-Match with an ETag that the row no longer has (17)."""
 FINANCE_PATCH_CREATES: Final = False
 """PATCH of a key that no row has adds none: 404 (17)."""
+FINANCE_EVENTS: Final[Mapping[str, str]] = {
+    "SalesOrderConfirmedBusinessEvent": "SalesOrderNumber",
+    "SalesInvoicePostedBusinessEvent": "SalesOrderNumber",
+    "PurchaseOrderConfirmedBusinessEvent": "PurchaseOrderNumber",
+    "PurchaseOrderReceivedBusinessEvent": "PurchaseOrderNumber",
+}
+"""Ids of business events, and the member of their bodies that holds the order's number (17)."""
+FINANCE_EVENT_REPEATS_S: Final = (60, 300, 3600)
+"""Seconds until a business event is told again whose endpoint did not take it; after the last it is given up (17)."""
+FINANCE_PATHS_GO_BELOW_ROWS: Final = True
+"""A single field, `$value` and a navigation can be read below a row's address, as OData has it (17)."""
+FINANCE_WITHHELD_STATUS: Final = 403
+"""A call to an entity that the user's roles do not grant (17)."""
 FINANCE_PAGE_OPTION: Final[str] = "$skiptoken"
 """A page continues at an offset under this option; `$skip` is documented as well (17)."""
 FINANCE_READ_ONLY_IS_REFUSED: Final = True
 """Writing a field that follows from a document's course is refused with a warning; silence is possible (17)."""
+FINANCE_WHOLE_DIGITS: Final = 15
+"""Of a number before its point; one with more, written or computed, is refused (17)."""
 FINANCE_GIVEN_AMOUNT_STANDS: Final = True
 """A LineAmount that is written is kept, also where price and quantity give another (17.1)."""
 FINANCE_RESERVATION: Final = "Automatic"
@@ -219,6 +269,12 @@ SYNC_STEP_FAILED_STATUS: Final = 400
 """HTTP status of a write whose synchronous step failed, with 0x80040265; 500 is documented, too (18.2)."""
 CONTEXT_ZONE: Final = -420
 """Minutes that `OperationCreatedOn` of an asynchronous step stands beside UTC; +0300, +0200 and -0700 were recorded (18.3)."""
+OLDER_SOLUTION_IS_REFUSED: Final = True
+"""A managed solution does not take the place of a newer one; over an unmanaged one any version goes (section 19)."""
+WRONG_MEDIA_TYPE_STATUS: Final = 415
+"""HTTP status with 0x80060888 of a body that says it is something else than JSON (section 1)."""
+BULK_DELETE_AFTER_S: Final = 2.0
+"""Seconds after which the rows of a BulkDelete are gone (section 10)."""
 IMPORT_STEPS_S: Final = (1.0, 8.0)
 """Seconds after which the import of a solution begins and ends (section 19)."""
 MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION: Final = True

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tempfile
 from pathlib import Path
 
 import trustme
 
+from tagline.errors import UsageError
+
+ORGANISATION = "tagline sandbox"
 NAMES = ("localhost", "127.0.0.1")
 
 
@@ -20,21 +24,52 @@ class Authority:
 
     Args:
         ca_file: Where the certificate to trust is written, unless it stands there; `<stem>.key.pem` beside it holds the key.
+            Folders on the way are made.
+
+    Raises:
+        UsageError: It cannot be written there, or something else stands there already (code `sandbox-file-unusable`).
     """
 
     def __init__(self, ca_file: Path) -> None:
-        ca_file.parent.mkdir(parents=True, exist_ok=True)
-        key_file = ca_file.with_suffix(".key.pem")
-        self._ca = _kept(key_file) or _made(key_file)
-        certificate = self._ca.cert_pem.bytes()
-        if not ca_file.exists() or ca_file.read_bytes() != certificate:
-            draft = _draft(ca_file, certificate)
-            draft.chmod(0o644)
-            draft.replace(ca_file)
+        try:
+            ca_file.parent.mkdir(parents=True, exist_ok=True)
+            key_file = ca_file.with_suffix(".key.pem")
+            # Looked for before the key is read: another sandbox may make both meanwhile.
+            are_there = ca_file.exists() or key_file.exists()
+            kept = _kept(key_file)
+            if are_there and kept is None and not _is_ours(ca_file):
+                raise UsageError(
+                    f"{ca_file}, or {key_file.name} beside it, is no certificate of the sandbox, and would be overwritten",
+                    code="sandbox-file-unusable",
+                    hint="give another file to --ca",
+                )
+            self._ca = kept or _made(key_file)
+            _publish(ca_file, self._ca.cert_pem.bytes())
+        except OSError as error:
+            raise UsageError(
+                f"the certificate {ca_file} cannot be written: {error.strerror}",
+                code="sandbox-file-unusable",
+                hint="give --ca a file in a folder that you may write to",
+            ) from error
 
     def issue(self, pem_file: Path) -> None:
         """Write a certificate for loopback with its key in one PEM file."""
         self._ca.issue_cert(*NAMES).private_key_and_cert_chain_pem.write_to_path(str(pem_file))
+
+
+def _publish(ca_file: Path, certificate: bytes) -> None:
+    if not ca_file.exists() or ca_file.read_bytes() != certificate:
+        draft = _draft(ca_file, certificate)
+        draft.chmod(0o644)
+        draft.replace(ca_file)
+
+
+def _is_ours(ca_file: Path) -> bool:
+    """Whether it is a certificate that names us; its key may be lost."""
+    try:
+        return ORGANISATION.encode() in ssl.PEM_cert_to_DER_cert(ca_file.read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def _kept(key_file: Path) -> trustme.CA | None:
@@ -47,7 +82,7 @@ def _kept(key_file: Path) -> trustme.CA | None:
 
 
 def _made(key_file: Path) -> trustme.CA:
-    made = trustme.CA(organization_name="tagline sandbox")
+    made = trustme.CA(organization_name=ORGANISATION)
     draft = _draft(key_file, made.private_key_pem.bytes() + made.cert_pem.bytes())
     try:
         os.link(draft, key_file)

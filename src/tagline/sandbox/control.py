@@ -26,6 +26,8 @@ from tagline.sandbox.faults import Fault
 from tagline.sandbox.seed import add_product
 from tagline.sandbox.shop_answers import shop_json
 from tagline.sandbox.shop_fields import STATUSES, Record
+from tagline.sandbox.shop_quirks import ShopQuirks
+from tagline.sandbox.shop_switches import shown, turned
 from tagline.sandbox.shop_webhooks import Webhooks
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import plain_json
@@ -52,6 +54,7 @@ class ControlledShop(Protocol):
     door: Door
     orders: dict[int, Record]
     webhooks: Webhooks
+    quirks: ShopQuirks
 
     def place_orders(self, count: int, seed: int) -> list[int]: ...
     def place_history(self, count: int, seed: int) -> list[int]: ...
@@ -72,7 +75,7 @@ class ControlledOrganisation(Protocol):
 
 
 def control_shop(shop: ControlledShop, request: Request) -> Response:
-    """Pages of a shop: place, history, awkward, remove-line, status, orders, webhooks, mishaps, log, faults."""
+    """Pages of a shop: place, history, awkward, remove-line, status, orders, webhooks, mishaps, quirks, log, faults."""
 
     def place(_request: Request, given: Given) -> Response:
         count = given.whole("count", among=range(1, MOST_ORDERS + 1))
@@ -121,6 +124,11 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
         waiting, lost = len(shop.webhooks.waiting()), len(shop.webhooks.given_up)
         return plain_json({"waiting": waiting, "given_up": lost})
 
+    def turn(_request: Request, given: Given) -> Response:
+        with shop.door.lock:
+            shop.quirks = turned(shop.quirks, given)
+            return plain_json(shown(shop.quirks))
+
     pages = {
         ("POST", "place"): Page(place, '{"count": 5, "seed": 1}'),
         ("POST", "history"): Page(history, '{"count": 1000, "seed": 1}'),
@@ -129,6 +137,8 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
         ("POST", "status"): Page(status, '{"order": 1001, "status": 4}'),
         ("GET", "orders"): Page(orders),
         ("GET", "webhooks"): Page(webhooks),
+        ("GET", "quirks"): Page(lambda _request, _given: plain_json(shown(shop.quirks))),
+        ("POST", "quirks"): Page(turn, '{"offset_zero_is_one": false, "throttle_status": 503}'),
         ("POST", "mishaps"): Page(
             mishaps, '{"lost": 0.1, "doubled": 0.1, "late": 0.1, "reordered": true, "seed": 1}'
         ),

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from tagline.sandbox.assumptions import DATE_ONLY_TAKES_INSTANTS, MISSING_BIND_STATUS, READ_ONLY_IS_REFUSED
+from tagline.sandbox.assumptions import (
+    DATE_ONLY_TAKES_INSTANTS,
+    EARLIEST_TIME,
+    MISSING_BIND_STATUS,
+    READ_ONLY_IS_REFUSED,
+)
 from tagline.sandbox.dataverse_address import find_id, missing, parse_address
 from tagline.sandbox.dataverse_call import Resolve
 from tagline.sandbox.dataverse_errors import (
@@ -181,6 +186,12 @@ def _time(table: Table, column: Column, value: Any) -> str:
         instant = to_instant(value)
     except (TypeError, ValueError):
         raise _wrong(table, value, kind) from None
+    if instant < EARLIEST_TIME:
+        raise Refusal(
+            400,
+            "0x80040203",
+            f"DateTime is less than minimum value supported by CrmDateTime: '{column.name}'.",
+        )
     if column.type != "DateOnly":
         return instant
     if len(value) > len("2026-11-25") and not DATE_ONLY_TAKES_INSTANTS:

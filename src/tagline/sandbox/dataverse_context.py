@@ -14,7 +14,7 @@ from tagline.sandbox.dataverse_records import CREATE, DELETE, UPDATE, Change
 from tagline.sandbox.dataverse_render import formatted
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import CHOICES, LOOKUPS, Table, tables
-from tagline.sandbox.wire import encode
+from tagline.sandbox.wire import encode, in_bytes
 
 CONTRACTS: Final = "http://schemas.microsoft.com/xrm/2011/Contracts"
 MAX_BYTES: Final = 256 * 1024
@@ -62,10 +62,10 @@ def context_of(
         The JSON, and whether it had to be cut because of its size.
     """
     whole = _context(rows, change, occasion, step, images, operation_id)
-    body = encode(whole).encode()
+    body = in_bytes(encode(whole))
     if len(body) <= MAX_BYTES:
         return body, False
-    return encode({**whole, **dict.fromkeys(DROPPED)}).encode(), True
+    return in_bytes(encode({**whole, **dict.fromkeys(DROPPED)})), True
 
 
 def _context(

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import KEY_STEPS_S, METADATA_REFUSED_CODE
+from tagline.sandbox.assumptions import KEY_STEPS_S
 from tagline.sandbox.dataverse_call import Call
-from tagline.sandbox.dataverse_definitions import metadata_id
+from tagline.sandbox.dataverse_columns import NAME, changed_column, new_columns, new_lookup, refused
+from tagline.sandbox.dataverse_definitions import metadata_id, relationships
 from tagline.sandbox.dataverse_errors import Refusal, bad_uri
 from tagline.sandbox.dataverse_literals import GUID
 from tagline.sandbox.dataverse_platform import NAMESPACE, Platform, parameters, text_parameter
-from tagline.sandbox.dataverse_schema import ACTIVE, Column, KeyIndex, Table, tables
+from tagline.sandbox.dataverse_schema import ACTIVE, KeyIndex, Table, tables
 from tagline.sandbox.values import Response
 
 PENDING, FAILED = "Pending", "Failed"
 MAX_KEYS: Final = 10
 MAX_KEY_COLUMNS: Final = 16
+RELATIONSHIPS: Final = "RelationshipDefinitions"
 KEY_TYPES: Final = frozenset(
     {"String", "Integer", "BigInt", "Decimal", "DateTime", "DateOnly", "Lookup", "Customer", "Picklist"}
 )
 _ADDRESS = re.compile(
     rf"EntityDefinitions\((?:LogicalName='(?P<name>[^']*)'|(?P<id>{GUID.pattern}))\)"
     rf"(?:/(?P<part>Keys|Attributes)(?:\((?:LogicalName='(?P<of>[^']*)'|(?P<of_id>{GUID.pattern}))\))?)?"
+    rf"(?:/{re.escape(NAMESPACE)}\w+)?"
 )
-_NAME = re.compile(r"[A-Za-z]\w{0,99}")
 
 
 def write_metadata(platform: Platform, call: Call, path: str) -> Response:
@@ -40,6 +42,10 @@ def write_metadata(platform: Platform, call: Call, path: str) -> Response:
     Raises:
         Refusal: There is nothing such, the caller may not, or the table cannot be changed so.
     """
+    if path == "EntityDefinitions":
+        return refuse_tables(platform, call)
+    if path.startswith(RELATIONSHIPS):
+        return write_relationship(platform, call, path)
     match = _ADDRESS.fullmatch(path)
     if match is None:
         raise bad_uri(f"The metadata at '{path}' cannot be written.")
@@ -59,6 +65,9 @@ def write_metadata(platform: Platform, call: Call, path: str) -> Response:
         case "POST", "Attributes", False:
             platform.records.caller.require_all(("prvCreateAttribute",))
             return _add_column(platform, call, table)
+        case "PUT", "Attributes", True:
+            platform.records.caller.require_all(("prvWriteAttribute",))
+            return _change_column(platform, call, table, _column_named(table, str(addressed)))
         case "DELETE", "Attributes", True:
             platform.records.caller.require_all(("prvDeleteAttribute",))
             remove_column(platform, table.name, _column_named(table, str(addressed)))
@@ -66,6 +75,41 @@ def write_metadata(platform: Platform, call: Call, path: str) -> Response:
     raise Refusal(
         405, "0x80060888", f"The requested resource does not support http method '{call.request.method}'."
     )
+
+
+def refuse_tables(_platform: Platform, _call: Call) -> Response:
+    """`CreateEntities` and `POST EntityDefinitions`: the one part of the schema that stays as it is."""
+    raise refused("Tables cannot be made here; columns, keys and relationships of those that stand can.")
+
+
+def write_relationship(platform: Platform, call: Call, path: str) -> Response:
+    """
+    `POST RelationshipDefinitions`: a lookup with the relationship that it is one side of; `DELETE` takes both away.
+
+    Raises:
+        Refusal: It cannot be read, is of many rows to many, or the caller may not.
+    """
+    inside = re.fullmatch(rf"{RELATIONSHIPS}\((?:MetadataId=)?({GUID.pattern})\)", path)
+    if call.request.method == "POST" and path == RELATIONSHIPS:
+        platform.records.caller.require_all(("prvCreateAttribute",))
+        given = parameters(call)
+        kind = str(given.get("@odata.type", "")).removeprefix("#").removeprefix(NAMESPACE)
+        if kind != "OneToManyRelationshipMetadata":
+            raise refused(f"Relationships of type '{kind}' cannot be made here; those of one to many can.")
+        target = _table(text_parameter(given, "ReferencedEntity"), None)
+        child = _table(text_parameter(given, "ReferencingEntity"), None)
+        column = new_lookup(child, target, given)
+        platform.schema.change(child.name, columns=[column])
+        address = f"{call.root}{RELATIONSHIPS}({metadata_id(target.name, child.name, column.name)})"
+        return Response(204, (("OData-EntityId", address), ("Location", address)))
+    if call.request.method == "DELETE" and inside is not None:
+        platform.records.caller.require_all(("prvDeleteAttribute",))
+        for one in relationships():
+            if one.facts["MetadataId"] == inside[1].lower():
+                remove_column(platform, one.facts["ReferencingEntity"], one.facts["ReferencingAttribute"])
+                return Response(204)
+        raise Refusal(404, "0x80060888", f"The relationship '{inside[1]}' was not found.")
+    raise bad_uri(f"The metadata at '{path}' cannot be written.")
 
 
 def reactivate(platform: Platform, call: Call) -> Response:
@@ -115,14 +159,17 @@ def remove_column(platform: Platform, table: str, name: str) -> None:
         Refusal: It is not one that was added, or a key needs it.
     """
     if "_" not in name or tables()[table].primary_id == name:
-        raise _refused(f"The column '{name}' of '{table}' belongs to the system.")
+        raise refused(f"The column '{name}' of '{table}' belongs to the system.")
     if any(name in key.columns for key in tables()[table].indexes.values()):
-        raise _refused(f"The column '{name}' of '{table}' is part of a key.")
+        raise refused(f"The column '{name}' of '{table}' is part of a key.")
     whole = tables()[table]
+    gone = (name, f"{name}_base") if name in whole.money else (name,)
     for row in platform.rows.all(whole):
-        if name in row:
-            platform.rows.put(whole, row[whole.primary_id], {n: v for n, v in row.items() if n != name})
-    platform.schema.without(table, name)
+        if not row.keys().isdisjoint(gone):
+            kept = {n: v for n, v in row.items() if n not in gone}
+            platform.rows.put(whole, row[whole.primary_id], kept)
+    for each in gone:
+        platform.schema.without(table, each)
 
 
 def _set_tracking(platform: Platform, table: Table, given: Mapping[str, Any]) -> Response:
@@ -137,84 +184,30 @@ def _add_key(platform: Platform, call: Call, table: Table) -> Response:
     given = parameters(call)
     name = text_parameter(given, "SchemaName")
     columns = given.get("KeyAttributes")
-    if _NAME.fullmatch(name) is None or not isinstance(columns, list) or not columns:
-        raise _refused("A key needs a SchemaName and KeyAttributes.")
+    if NAME.fullmatch(name) is None or not isinstance(columns, list) or not columns:
+        raise refused("A key needs a SchemaName and KeyAttributes.")
     if name.lower() in (n.lower() for n in table.indexes):
-        raise _refused(f"The key '{name}' exists already on '{table.name}'.")
+        raise refused(f"The key '{name}' exists already on '{table.name}'.")
     if len(table.indexes) >= MAX_KEYS or len(columns) > MAX_KEY_COLUMNS:
-        raise _refused(f"A table has at most {MAX_KEYS} keys and a key at most {MAX_KEY_COLUMNS} columns.")
+        raise refused(f"A table has at most {MAX_KEYS} keys and a key at most {MAX_KEY_COLUMNS} columns.")
     for column in columns:
         known = table.columns.get(str(column))
         if known is None or known.type not in KEY_TYPES:
-            raise _refused(f"The column '{column}' cannot be part of a key of '{table.name}'.")
+            raise refused(f"The column '{column}' cannot be part of a key of '{table.name}'.")
     begin_key(platform, table.name, name, KeyIndex(tuple(columns), is_managed=False))
-    return _made(call, table, "Keys", metadata_id(table.name, "key", name))
+    return _made(call, metadata_id(table.name, "key", name))
 
 
 def _add_column(platform: Platform, call: Call, table: Table) -> Response:
-    given = parameters(call)
-    kind = str(given.get("@odata.type", "")).removeprefix("#").removeprefix(NAMESPACE)
-    name = text_parameter(given, "SchemaName").lower()
-    make = _MAKERS.get(kind)
-    if make is None:
-        raise _refused(
-            f"Columns of type '{kind}' cannot be made here; of these they can: {', '.join(_MAKERS)}."
-        )
-    if _NAME.fullmatch(name) is None or "_" not in name or name in table.columns:
-        raise _refused(f"The column '{name}' exists on '{table.name}' or has no customization prefix.")
-    platform.schema.change(table.name, columns=[make(name, given)])
-    return _made(call, table, "Attributes", metadata_id(table.name, name))
+    columns = new_columns(table, parameters(call))
+    platform.schema.change(table.name, columns=columns)
+    return _made(call, metadata_id(table.name, columns[0].name))
 
 
-def _text_column(kind: str, most: int) -> Callable[[str, Mapping[str, Any]], Column]:
-    def make(name: str, given: Mapping[str, Any]) -> Column:
-        length = given.get("MaxLength", 100)
-        if not isinstance(length, int) or not 1 <= length <= most:
-            raise _refused(f"The MaxLength of '{name}' is not between 1 and {most}.")
-        return Column(name, kind, max_length=length, required=_required(given))
-
-    return make
-
-
-def _number_column(kind: str) -> Callable[[str, Mapping[str, Any]], Column]:
-    def make(name: str, given: Mapping[str, Any]) -> Column:
-        low, high = given.get("MinValue"), given.get("MaxValue")
-        return Column(
-            name,
-            kind,
-            precision=int(given.get("Precision", 2)),
-            min=None if low is None else float(low),
-            max=None if high is None else float(high),
-            required=_required(given),
-        )
-
-    return make
-
-
-def _plain_column(kind: str) -> Callable[[str, Mapping[str, Any]], Column]:
-    return lambda name, given: Column(name, kind, required=_required(given))
-
-
-def _date_column(name: str, given: Mapping[str, Any]) -> Column:
-    behaviour = given.get("DateTimeBehavior")
-    is_date = isinstance(behaviour, dict) and behaviour.get("Value") == "DateOnly"
-    return Column(name, "DateOnly" if is_date else "DateTime", required=_required(given))
-
-
-_MAKERS: Mapping[str, Callable[[str, Mapping[str, Any]], Column]] = {
-    "StringAttributeMetadata": _text_column("String", 4000),
-    "MemoAttributeMetadata": _text_column("Memo", 1_048_576),
-    "DateTimeAttributeMetadata": _date_column,
-    "DecimalAttributeMetadata": _number_column("Decimal"),
-    "DoubleAttributeMetadata": _number_column("Double"),
-    "IntegerAttributeMetadata": _number_column("Integer"),
-    "BooleanAttributeMetadata": _plain_column("Boolean"),
-}
-
-
-def _required(given: Mapping[str, Any]) -> str:
-    level = given.get("RequiredLevel")
-    return str(level.get("Value", "None")) if isinstance(level, dict) else "None"
+def _change_column(platform: Platform, call: Call, table: Table, name: str) -> Response:
+    column = changed_column(table.columns[name], parameters(call))
+    platform.schema.change(table.name, columns=[column])
+    return Response(204)
 
 
 def _table(name: str | None, of_id: str | None) -> Table:
@@ -240,10 +233,7 @@ def _column_named(table: Table, text: str) -> str:
     raise Refusal(404, "0x80060888", f"The column '{text}' was not found on '{table.name}'.")
 
 
-def _made(call: Call, table: Table, part: str, of_id: str) -> Response:
-    address = f"{call.root}EntityDefinitions({metadata_id(table.name)})/{part}({of_id})"
+def _made(call: Call, of_id: str) -> Response:
+    """What was made below the address of the request, which may name its table by id or by name."""
+    address = f"{call.request.origin}{call.request.path}({of_id})"
     return Response(204, (("OData-EntityId", address), ("Location", address)))
-
-
-def _refused(message: str) -> Refusal:
-    return Refusal(400, METADATA_REFUSED_CODE, message)

@@ -19,6 +19,11 @@ _KNOWN_IDS: Mapping[str, str] = {
     "contact": "608861bc-50a4-4c5f-a02c-21fe1943e2cf",
 }
 _TYPE_NAMES: Mapping[str, str] = {"DateOnly": "DateTime", "MultiSelectPicklist": "Virtual"}
+_CASTS: Mapping[str, str] = {
+    "Uniqueidentifier": "UniqueIdentifier",
+    "MultiSelectPicklist": "MultiSelectPicklist",
+}
+"""Types whose definition goes by another name than `AttributeType` says."""
 _DEFAULT_MIN, _DEFAULT_MAX = -2147483648, 2147483647
 
 
@@ -125,7 +130,7 @@ def column_definition(table: Table, column: Column) -> Definition:
     """An `AttributeMetadata` of the column's own type."""
     kind = _TYPE_NAMES.get(column.type, column.type)
     type_name = f"{column.type}Type" if column.type == "MultiSelectPicklist" else f"{kind}Type"
-    cast = "Lookup" if column.type in LOOKUPS else {"Uniqueidentifier": "UniqueIdentifier"}.get(kind, kind)
+    cast = "Lookup" if column.type in LOOKUPS else _CASTS.get(column.type, kind)
     facts = {
         "MetadataId": metadata_id(table.name, column.name),
         "HasChanged": None,

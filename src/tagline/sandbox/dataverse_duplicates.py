@@ -93,6 +93,7 @@ def retrieve_duplicates(platform: Platform, call: Call, text: str) -> Response:
     matching = tables().get(given.get("MatchingEntityName", "").strip("'"))
     if table is None or matching is None:
         raise bad_uri("The parameters 'BusinessEntity' and 'MatchingEntityName' name no tables.")
+    seen = platform.records.caller.sight(platform.rows)
     own_id = entity.pop(table.primary_id, None)
     row = {
         **(platform.rows.get(table, str(own_id)) or {}),
@@ -102,9 +103,8 @@ def retrieve_duplicates(platform: Platform, call: Call, text: str) -> Response:
     for rule in _rules(platform.rows, table):
         if rule.get("matchingentityname") == matching.name:
             found |= {r[matching.primary_id]: r for r in _matches(platform.rows, rule, row, own_id)}
-    shown = [
-        render(platform.rows, matching, r, None, call.preferences) for r in list(found.values())[:MAX_FOUND]
-    ]
+    in_sight = [r for row_id, r in found.items() if seen.get(matching, row_id) is not None]
+    shown = [render(platform.rows, matching, r, None, call.preferences) for r in in_sight[:MAX_FOUND]]
     return answer(call, matching.entity_set, {"value": shown})
 
 

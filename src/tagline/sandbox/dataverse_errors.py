@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from tagline.sandbox.assumptions import WRONG_MEDIA_TYPE_STATUS
 from tagline.sandbox.dataverse_schema import Table
 
 HELP = "https://go.microsoft.com/fwlink/?linkid=2195293"
@@ -15,6 +18,17 @@ class Refusal(Exception):  # noqa: N818 - an answer on the wire, not an error of
         self.status = status
         self.code = code
         self.message = message
+
+
+def error_annotations(refusal: Refusal) -> Mapping[str, str]:
+    """What an error says beside code and text to whoever asks for annotations, by name."""
+    return {
+        "Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus": "0",
+        "Microsoft.PowerApps.CDS.ErrorDetails.SubErrorCode": "2146233088",
+        "Microsoft.PowerApps.CDS.HelpLink": f"http://go.microsoft.com/fwlink/?LinkID=398563&error={refusal.code}&client=platform",
+        "Microsoft.PowerApps.CDS.TraceText": "",
+        "Microsoft.PowerApps.CDS.InnerError.Message": refusal.message,
+    }
 
 
 def payload(table: Table, inner: str) -> Refusal:
@@ -39,6 +53,16 @@ def no_property(table: Table, name: str) -> Refusal:
 def bad_uri(message: str) -> Refusal:
     """0x80060888: the address or a query option cannot be read."""
     return Refusal(400, "0x80060888", message)
+
+
+def wrong_media_type(content_type: str) -> Refusal:
+    """The body says that it is no JSON."""
+    return Refusal(
+        WRONG_MEDIA_TYPE_STATUS,
+        "0x80060888",
+        "A supported MIME type could not be found that matches the content type of the request. None of the "
+        f"supported type(s) 'application/json' matches the content type '{content_type}'.",
+    )
 
 
 def no_reference(content_id: str) -> Refusal:

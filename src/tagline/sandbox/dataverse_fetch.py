@@ -84,6 +84,8 @@ class Run:
         self._fetch = fetch
         self._links = {link.alias: link for link in _all_links(fetch.entity)}
         self._values: dict[str, Mapping[Any, Sequence[Row]]] = {}
+        for link in self._links.values():
+            scope.rows.admit(link.table)
 
     def joined(self) -> list[Joined]:
         """Every row of the result, filtered and in order."""

@@ -7,8 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from tagline.sandbox.dataverse_rights import ADMINISTRATOR, MISCELLANEOUS, Access, all_privileges, noun_of
-from tagline.sandbox.dataverse_rows import Row, Rows
+from tagline.sandbox.dataverse_rights import (
+    ADMINISTRATOR,
+    MISCELLANEOUS,
+    Access,
+    Depth,
+    all_privileges,
+    noun_of,
+)
+from tagline.sandbox.dataverse_rows import Link, Row, Rows
 from tagline.sandbox.dataverse_schema import PLATFORM, Table, tables
 
 ORGANISATION_ID: Final = "9a1f6c9e-7f0b-4a55-8f0c-2d4f6b8a0c1e"
@@ -17,7 +24,6 @@ USER_ID: Final = "5c3d5c53-3a62-4a9e-9c51-54a1a6f4f1a1"
 """The application user that runs."""
 CUSTOMISER = "System Customizer"
 """The role of whoever sets an organisation up: everything about tables and registrations, nothing about the trade's rows."""
-GLOBAL_DEPTH: Final = 8
 FOUNDED: Final = "2024-01-15T09:00:00Z"
 PUBLISHER: Final = "tagline"
 SOLUTION: Final = ("tagline_order_to_cash", "1.0.0.0")
@@ -34,7 +40,13 @@ MESSAGES: Final = (
     "Merge",
 )
 _NOT_THE_CUSTOMISERS: Final = frozenset(
-    {"prvMerge", "prvActOnBehalfOfAnotherUser", "prvBypassCustomPlugins", "prvBypassCustomBusinessLogic"}
+    {
+        "prvMerge",
+        "prvBulkDelete",
+        "prvActOnBehalfOfAnotherUser",
+        "prvBypassCustomPlugins",
+        "prvBypassCustomBusinessLogic",
+    }
 )
 
 
@@ -85,7 +97,34 @@ def take_role(rows: Rows, user_id: str, role_id: str) -> None:
         rows.remove(table, row[table.primary_id])
 
 
-def put_role(rows: Rows, role_id: str, name: str, privileges: Sequence[str], *, is_managed: bool) -> None:
+def put_member(rows: Rows, team_id: str, user_id: str) -> None:
+    """Make a user a member of a team; one who is stays it."""
+    table, row = _membership(team_id, user_id)
+    rows.put(table, row[table.primary_id], row)
+
+
+def take_member(rows: Rows, team_id: str, user_id: str) -> None:
+    """Take a user from a team, if he is a member."""
+    table, row = _membership(team_id, user_id)
+    if rows.get(table, row[table.primary_id]) is not None:
+        rows.remove(table, row[table.primary_id])
+
+
+def _membership(team_id: str, user_id: str) -> tuple[Table, Row]:
+    row_id = platform_id("teammembership", f"{team_id} {user_id}")
+    return _row("teammembership", row_id, {"teamid": team_id, "systemuserid": user_id})
+
+
+def ownership(rows: Rows, owner: Link) -> Row:
+    """What a row says of its owner beside `ownerid`: the user or the team again, and the business unit of either."""
+    known = rows.get(tables()[owner[0]], owner[1]) or {}
+    unit = known.get("businessunitid") or ("businessunit", BUSINESS_UNIT_ID)
+    return {"owningteam" if owner[0] == "team" else "owninguser": owner, "owningbusinessunit": unit}
+
+
+def put_role(
+    rows: Rows, role_id: str, name: str, privileges: Mapping[str, Depth], *, is_managed: bool
+) -> None:
     """Put a role in place of what stood under its id, holding exactly those of the privileges that there are."""
     row = {
         "name": name,
@@ -127,19 +166,19 @@ def _rows(*, solution: bool) -> Iterator[tuple[Table, Row]]:
         yield _row(
             "role", role_id, {"name": name, "businessunitid": unit, "ismanaged": True, "isinherited": 1}
         )
-        yield from _holdings(role_id, privileges)
+        yield from _holdings(role_id, dict.fromkeys(privileges, Depth.GLOBAL))
     yield from _messages()
     yield from _solutions(solution=solution)
 
 
-def _holdings(role_id: str, privileges: Sequence[str]) -> Iterator[tuple[Table, Row]]:
+def _holdings(role_id: str, privileges: Mapping[str, Depth]) -> Iterator[tuple[Table, Row]]:
     known = {name for name, _ in all_privileges()}
-    for name in privileges:
+    for name, depth in privileges.items():
         if name in known:
             facts = {
                 "roleid": role_id,
                 "privilegeid": platform_id("privilege", name),
-                "privilegedepthmask": GLOBAL_DEPTH,
+                "privilegedepthmask": int(depth),
             }
             yield _row("roleprivileges", platform_id("roleprivileges", f"{role_id} {name}"), facts)
 

@@ -120,7 +120,10 @@ def literal(kind: str, word: str) -> Any:
     if kind == "number":
         if len(word) > MAX_DIGITS:
             raise bad_uri("A number has too many digits.")
-        return int(word) if word.lstrip("-").isdigit() else Decimal(word)
+        try:
+            return int(word) if word.lstrip("-").isdigit() else Decimal(word)
+        except ArithmeticError:
+            raise bad_uri(f"The number '{word}' is too large.") from None
     if kind != "name" or word not in _CONSTANTS:
         raise bad_uri(f"'{word}' is not a value.")
     return _CONSTANTS[word]
@@ -131,7 +134,11 @@ def to_instant(text: str) -> str:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no calendar has this day in UTC") from None
+    return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def is_whole(text: str) -> bool:

@@ -17,6 +17,7 @@ from tagline.sandbox.dataverse_query import aliases_of, query_options
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_rows import Rows
 from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.dataverse_scope import Scope
 from tagline.sandbox.values import Response
 
 _SEGMENT = re.compile(r"([\w.]+)(?:\((.*)\))?", re.DOTALL)
@@ -52,6 +53,14 @@ class _Facts:
 
     def collection(self, path: str) -> tuple[Callable[[Any, Any], list[Any]], Subject]:
         raise bad_uri(f"'{path}' cannot be filtered on in metadata.")
+
+
+def filtered(
+    found: Sequence[Definition], text: str, aliases: Mapping[str, str], scope: Scope
+) -> Sequence[Definition]:
+    """Those that a `$filter` on metadata finds; raises `Refusal` where it cannot be read."""
+    where = compile_filter(_Facts(found[0] if found else None), Tokens(text, aliases), text)
+    return [definition for definition in found if where.test(scope, definition)]
 
 
 def is_metadata(path: str) -> bool:
@@ -96,7 +105,7 @@ def read_metadata(rows: Rows, call: Call, path: str) -> Response:
     if isinstance(at, Definition):
         body = {
             "@odata.type": f"#{NAMESPACE}{at.kind}",
-            **_shown(at, given, is_cast=bool(cast) or not at.base),
+            **_shown(at, given, call.scope(rows), is_cast=bool(cast) or not at.base),
         }
         return answer(call, f"{path.split('/', maxsplit=1)[0]}/$entity", body)
     return _list(rows, call, at, given, path, is_cast=bool(cast))
@@ -144,22 +153,21 @@ def _list(
     *,
     is_cast: bool,
 ) -> Response:
+    scope = call.scope(rows)
     if "$filter" in given:
-        subject = _Facts(found[0] if found else None)
-        text = given["$filter"]
-        where = compile_filter(subject, Tokens(text, aliases_of(given)), text)
-        scope = call.scope(rows)
-        found = [definition for definition in found if where.test(scope, definition)]
+        found = filtered(found, given["$filter"], aliases_of(given), scope)
     count = {"@odata.count": len(found)} if given.get("$count") == "true" else {}
     value = []
     for definition in found:
-        shown = _shown(definition, given, is_cast=is_cast or not definition.base)
+        shown = _shown(definition, given, scope, is_cast=is_cast or not definition.base)
         typed = {"@odata.type": f"#{NAMESPACE}{definition.kind}"} if definition.base and not is_cast else {}
         value.append({**typed, **shown})
     return answer(call, path, {**count, "value": value})
 
 
-def _shown(definition: Definition, given: Mapping[str, str], *, is_cast: bool) -> dict[str, Any]:
+def _shown(
+    definition: Definition, given: Mapping[str, str], scope: Scope, *, is_cast: bool
+) -> dict[str, Any]:
     """The definition as `$select` and `$expand` want it."""
     wanted = [name.strip() for name in given.get("$select", "").split(",") if name.strip()]
     for name in wanted:
@@ -170,25 +178,27 @@ def _shown(definition: Definition, given: Mapping[str, str], *, is_cast: bool) -
         name, opened, inner = term.strip().partition("(")
         if name not in definition.related or (opened and not inner.endswith(")")):
             raise _unknown(name, definition)
-        shown[name] = _expanded(definition.related[name](), inner.removesuffix(")"))
+        shown[name] = _expanded(definition.related[name](), inner.removesuffix(")"), scope)
     return shown
 
 
-def _expanded(found: Sequence[Definition] | Definition | None, options: str) -> Any:
+def _expanded(found: Sequence[Definition] | Definition | None, options: str, scope: Scope) -> Any:
     given: dict[str, str] = {}
     for piece in split_outside(options, ";") if options else ():
         name, _, value = piece.strip().partition("=")
-        if name not in ("$select", "$expand"):
+        if name not in ("$select", "$expand", "$filter"):
             raise bad_uri(f"The query option '{name}' is not supported in $expand on metadata.")
         given[name] = value
     if found is None:
         return None
     if isinstance(found, Definition):
-        return _shown(found, given, is_cast=True)
+        return _shown(found, given, scope, is_cast=True)
+    if "$filter" in given:
+        found = filtered(found, given["$filter"], {}, scope)
     return [
         {
             **({"@odata.type": f"#{NAMESPACE}{definition.kind}"} if definition.base else {}),
-            **_shown(definition, given, is_cast=not definition.base),
+            **_shown(definition, given, scope, is_cast=not definition.base),
         }
         for definition in found
     ]

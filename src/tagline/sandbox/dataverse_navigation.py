@@ -54,7 +54,7 @@ def collections_of(table: Table) -> Mapping[str, Collection]:
 
 def collection_name(target: str, child: str, lookup: str) -> str:
     """The navigation property of the relationship; its schema name too."""
-    named = _NAMED.get((target, child, lookup))
+    named = _NAMED.get((target, child, lookup)) or tables()[child].columns[lookup].collections.get(target)
     return named or COLLECTION_NAME.format(target=target, child=child, lookup=lookup)
 
 

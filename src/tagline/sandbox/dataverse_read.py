@@ -32,7 +32,7 @@ from tagline.sandbox.dataverse_schema import Table
 from tagline.sandbox.dataverse_scope import value_of
 from tagline.sandbox.dataverse_sql import SQL, read_sql
 from tagline.sandbox.values import Response
-from tagline.sandbox.wire import encode
+from tagline.sandbox.wire import encode, in_bytes
 
 JSON = ("Content-Type", "application/json; odata.metadata=minimal")
 _CRM = "@Microsoft.Dynamics.CRM."
@@ -102,7 +102,7 @@ def _value(call: Call, table: Table, row: Row, path: str, name: str, rest: Seque
         return Response(204)
     if rest:
         text = value if isinstance(value, str) else encode(value)
-        return Response(200, (("Content-Type", "text/plain"),), text.encode())
+        return Response(200, (("Content-Type", "text/plain"),), in_bytes(text))
     return answer(call, path, {"value": value})
 
 
@@ -137,7 +137,7 @@ def answer(call: Call, context: str, body: Mapping[str, Any], *headers: tuple[st
         body = {"@odata.context": call.root + about, **body}
     applied = call.preferences.applied()
     given = (*headers, ("Preference-Applied", applied)) if applied else headers
-    return Response(200, (call.preferences.content_type, *given), encode(body).encode())
+    return Response(200, (call.preferences.content_type, *given), in_bytes(encode(body)))
 
 
 def _single(rows: Rows, call: Call, at: tuple[Table, Row], shape: Shape) -> Response:

@@ -12,7 +12,7 @@ from tagline.clock import Clock
 from tagline.sandbox.assumptions import DELETE_CLEARS_LOOKUPS, INVALID_STATE_CODE
 from tagline.sandbox.dataverse_documents import HEADERS, Documents
 from tagline.sandbox.dataverse_errors import Refusal, no_row, row_exists
-from tagline.sandbox.dataverse_founding import BUSINESS_UNIT_ID, USER_ID
+from tagline.sandbox.dataverse_founding import USER_ID, ownership
 from tagline.sandbox.dataverse_pricing import with_base_amounts
 from tagline.sandbox.dataverse_rights import Access, Caller
 from tagline.sandbox.dataverse_rows import Row, Rows
@@ -74,7 +74,7 @@ class Records:
             Refusal: The caller may not, the id or an alternate key is taken, or a rule of the table says no.
         """
         self._check_rights(table, Access.CREATE, values)
-        row = {name: value for name, value in values.items() if value is not None}
+        row: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         chosen = row_id or row.get(table.primary_id) or self.new_id()
         if self.rows.get(table, chosen) is not None:
             raise row_exists()
@@ -87,7 +87,8 @@ class Records:
                 row.setdefault(name, False)
         if table.ownership == "UserOwned":
             row.setdefault("ownerid", user)
-            row |= {"owninguser": row["ownerid"], "owningbusinessunit": ("businessunit", BUSINESS_UNIT_ID)}
+            row |= ownership(self.rows, row["ownerid"])
+        self._check_reach(table, Access.CREATE, row, values)
         if table.stateful:
             self._first_state(table, row)
         row = self._documents.before_create(table, row, number=self.rows.count(table))
@@ -107,9 +108,13 @@ class Records:
         """
         self._check_rights(table, Access.WRITE, changes)
         before = self._standing(table, row_id)
+        self._check_reach(table, Access.WRITE, before, changes)
         self._documents.check_lock(table, before, changes)
         row = {**before, **changes, table.primary_id: row_id}
         row = {name: value for name, value in row.items() if value is not None}
+        if "ownerid" in row and row["ownerid"] != before.get("ownerid"):
+            row = {name: value for name, value in row.items() if name not in ("owninguser", "owningteam")}
+            row |= ownership(self.rows, row["ownerid"])
         if table.stateful:
             self._next_state(table, row, before, changes)
         stamps = {"modifiedon": self.now(), "modifiedby": ("systemuser", self.caller.user_id)}
@@ -125,6 +130,7 @@ class Records:
         """Delete a row, with its lines where it is an order or an invoice, and clear what points to it."""
         self._check_rights(table, Access.DELETE, {})
         row = self._standing(table, row_id)
+        self._check_reach(table, Access.DELETE, row, {})
         self._documents.check_lock(table, row, None)
         self.rows.remove(table, row_id)
         for other in tables().values():
@@ -152,6 +158,26 @@ class Records:
             self.caller.require(table, Access.APPEND)
         for target in linked:
             self.caller.require(tables()[target], Access.APPEND_TO)
+
+    def _check_reach(self, table: Table, access: Access, row: Row, values: Mapping[str, Any]) -> None:
+        """See that the privileges which `_check_rights` found reach this row, and those that it is to be linked to."""
+        if self.caller.held is None:
+            return
+        self.caller.require_on(self.rows, table, access, row)
+        bound = {n: v for n, v in values.items() if isinstance(v, tuple)}
+        if "ownerid" in bound and access is Access.WRITE:
+            self.caller.require_on(self.rows, table, Access.ASSIGN, row)
+        linked = {link for name, link in bound.items() if name != "ownerid"}
+        if linked:
+            self.caller.require_on(self.rows, table, Access.APPEND, row)
+        for name, row_id in linked:
+            target = tables()[name]
+            self.caller.require_on(
+                self.rows,
+                target,
+                Access.APPEND_TO,
+                self.rows.get(target, row_id) or {target.primary_id: row_id},
+            )
 
     def _unlink(self, table: Table, other: Table, column: str, row_id: str) -> None:
         for pointing_id in self.rows.pointing(other, column, row_id):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tagline.sandbox.dataverse_address import Address, find_id, find_row, missing, parse_address, parse_key
@@ -14,9 +13,8 @@ from tagline.sandbox.dataverse_navigation import collection_of, collections_of
 from tagline.sandbox.dataverse_query import query_options
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_schema import Column, Table
-from tagline.sandbox.dataverse_write import check_version, create_row
+from tagline.sandbox.dataverse_write import check_version, create_given
 from tagline.sandbox.values import Response
-from tagline.sandbox.wire import encode
 
 DONE = Response(204)
 
@@ -95,8 +93,8 @@ def _create_in(records: Records, call: Call, at: tuple[Table, str], collection: 
     child, by = collection_of(table, collection)
     navigation = by.targets[table.name]
     given = read_object(child, call.request.body)
-    body = encode({**given, f"{navigation}{BIND}": f"/{table.entity_set}({row_id})"})
-    return create_row(records, replace(call, request=replace(call.request, body=body.encode())), child)
+    bound = {**given, f"{navigation}{BIND}": f"/{table.entity_set}({row_id})"}
+    return create_given(records, call, child, bound)
 
 
 def _standing_id(records: Records, member: Address) -> str:

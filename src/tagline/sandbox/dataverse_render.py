@@ -159,7 +159,7 @@ def _moment(text: str) -> str:
 
 def _symbol(rows: Rows, row: Row) -> str:
     link = row.get("transactioncurrencyid")
-    currency = rows.get(tables()[link[0]], link[1]) if link else None
+    currency = rows.whole.get(tables()[link[0]], link[1]) if link else None
     return str((currency or {}).get("currencysymbol", ""))
 
 
@@ -167,4 +167,4 @@ def _name(rows: Rows, target: str, row_id: str) -> str:
     table = tables().get(target)
     if table is None or table.primary_name is None:
         return ""
-    return str((rows.get(table, row_id) or {}).get(table.primary_name, ""))
+    return str((rows.whole.get(table, row_id) or {}).get(table.primary_name, ""))

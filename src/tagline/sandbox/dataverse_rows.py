@@ -57,6 +57,14 @@ class Rows:
         self.changes = 0
         """Rows put or removed and not taken back."""
 
+    @property
+    def whole(self) -> Rows:
+        """Every row, where only some are in sight."""
+        return self
+
+    def admit(self, table: Table) -> None:
+        """Let somebody read a table; raises `Refusal` where nothing of it is in sight."""
+
     def get(self, table: Table, row_id: str) -> Row | None:
         return self._stored[table.name].rows.get(row_id)
 
@@ -228,6 +236,64 @@ class Rows:
             stored.rows[row_id] = row
         self.on_change(table.name, row_id)
         return before
+
+
+class RowsInSight(Rows):
+    """
+    The rows of an organisation as somebody sees them who may read only some of them; nothing is written through it.
+
+    Args:
+        seen: Which rows of a table are in sight, None for all of them; raises `Refusal` where none may be read.
+    """
+
+    def __init__(self, whole: Rows, seen: Callable[[Table], Callable[[Row], bool] | None]) -> None:
+        self._whole = whole
+        self._seen = seen
+        self._passes: dict[str, Callable[[Row], bool] | None] = {}
+
+    @property
+    def whole(self) -> Rows:
+        return self._whole
+
+    @property
+    def version(self) -> int:
+        return self._whole.version
+
+    def admit(self, table: Table) -> None:
+        self._test(table)
+
+    def changed_since(self, table: Table, version: int) -> Sequence[tuple[int, str]]:
+        return self._whole.changed_since(table, version)
+
+    def by_key(self, table: Table, columns: tuple[str, ...], values: Sequence[Any]) -> str | None:
+        return self._whole.by_key(table, columns, values)
+
+    def get(self, table: Table, row_id: str) -> Row | None:
+        passes, row = self._test(table), self._whole.get(table, row_id)
+        return row if row is None or passes is None or passes(row) else None
+
+    def ids(self, table: Table) -> Sequence[str]:
+        return self._among(table, self._whole.ids(table))
+
+    def count(self, table: Table) -> int:
+        return len(self.ids(table))
+
+    def all(self, table: Table) -> Sequence[Row]:
+        passes, rows = self._test(table), self._whole.all(table)
+        return rows if passes is None else [row for row in rows if passes(row)]
+
+    def pointing(self, table: Table, column: str, target_id: str) -> Sequence[str]:
+        return self._among(table, self._whole.pointing(table, column, target_id))
+
+    def _among(self, table: Table, ids: Sequence[str]) -> Sequence[str]:
+        if self._test(table) is None:
+            return ids
+        return [row_id for row_id in ids if self.get(table, row_id) is not None]
+
+    def _test(self, table: Table) -> Callable[[Row], bool] | None:
+        if table.name not in self._passes:
+            self._passes[table.name] = self._seen(table)
+        return self._passes[table.name]
 
 
 def _flat(value: Any) -> Any:

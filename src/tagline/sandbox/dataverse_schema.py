@@ -53,6 +53,7 @@ NAMES = (
     "sdkmessageprocessingstepimage",
     "duplicaterule",
     "duplicaterulecondition",
+    "teammembership",
 )
 PLATFORM = frozenset(NAMES[NAMES.index("organization") :])
 """Tables that the platform keeps for itself."""
@@ -92,6 +93,8 @@ class Column:
     """Of `statuscode`: value -> the state it belongs to, its first value being the state's default."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Of a lookup: target table -> navigation property."""
+    collections: Mapping[str, str] = field(default_factory=dict)
+    """Of a lookup that was added: target table -> navigation property of the rows that point back."""
 
     @property
     def wire(self) -> str:

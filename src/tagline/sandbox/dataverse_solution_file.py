@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
+from tagline.sandbox.dataverse_rights import Depth
 from tagline.sandbox.dataverse_schema import Column, tables
 
 MAX_BYTES: Final = 30 * 1024 * 1024
@@ -22,11 +23,11 @@ class SolutionFileError(Exception):
 
 @dataclass(frozen=True)
 class Role:
-    """A security role, with the names of its privileges."""
+    """A security role, with its privileges and how far each reaches."""
 
     id: str
     name: str
-    privileges: tuple[str, ...]
+    privileges: Mapping[str, Depth]
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,18 @@ def _keys(entity: ET.Element) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _roles(customisations: ET.Element) -> Iterator[Role]:
     for role in customisations.iterfind("Roles/Role"):
-        privileges = tuple(p.get("name") or "" for p in role.iterfind("RolePrivileges/RolePrivilege"))
+        privileges = {
+            p.get("name") or "": _depth(p.get("level") or "")
+            for p in role.iterfind("RolePrivileges/RolePrivilege")
+        }
         yield Role((role.get("id") or "").strip("{}").lower(), role.get("name") or "", privileges)
+
+
+def _depth(level: str) -> Depth:
+    try:
+        return Depth[level.upper()]
+    except KeyError:
+        raise SolutionFileError(f"A privilege of a role has the level '{level}'.") from None
 
 
 def _leaf(parent: ET.Element, tag: str, text: Any) -> None:
@@ -232,8 +243,8 @@ def _customisations(solution: SolutionFile) -> ET.Element:
         held = ET.SubElement(
             ET.SubElement(roles, "Role", id=f"{{{role.id}}}", name=role.name), "RolePrivileges"
         )
-        for name in role.privileges:
-            ET.SubElement(held, "RolePrivilege", name=name, level="Global")
+        for name, depth in role.privileges.items():
+            ET.SubElement(held, "RolePrivilege", name=name, level=depth.name.capitalize())
     return root
 
 

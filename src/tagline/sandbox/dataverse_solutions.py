@@ -9,7 +9,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import IMPORT_STEPS_S, MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION
+from tagline.sandbox.assumptions import (
+    IMPORT_STEPS_S,
+    MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION,
+    OLDER_SOLUTION_IS_REFUSED,
+)
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_customising import begin_key, remove_column, remove_key
 from tagline.sandbox.dataverse_errors import Refusal, no_row
@@ -263,6 +267,10 @@ def _take_in(platform: Platform, archive: bytes) -> str:
     if standing is not None and bool(standing.get("ismanaged")) != solution.is_managed:
         kind = "managed" if standing.get("ismanaged") else "unmanaged"
         return f"The solution '{solution.name}' is installed as {kind} already."
+    if standing is not None and solution.is_managed and OLDER_SOLUTION_IS_REFUSED:
+        installed = str(standing["version"])
+        if _parts(solution.version) < _parts(installed):
+            return f"The solution '{solution.name}' is installed in version {installed}, newer than {solution.version}."
     problem = _conflict(solution)
     if problem:
         return problem
@@ -287,6 +295,10 @@ def _take_in(platform: Platform, archive: bytes) -> str:
         platform.rows.put(table_of, row[table_of.primary_id], row)
     platform.solutions[solution.name] = solution
     return ""
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def _conflict(solution: SolutionFile) -> str:

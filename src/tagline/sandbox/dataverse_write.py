@@ -25,7 +25,12 @@ MAX_DEPTH = 8
 
 def create_row(records: Records, call: Call, table: Table) -> Response:
     """`POST accounts`, with rows nested under navigation properties; the whole tree or nothing."""
-    row_id = _create_tree(records, call, table, read_object(table, call.request.body), {}, MAX_DEPTH)
+    return create_given(records, call, table, read_object(table, call.request.body))
+
+
+def create_given(records: Records, call: Call, table: Table, given: Mapping[str, Any]) -> Response:
+    """The same, of a body that was read."""
+    row_id = _create_tree(records, call, table, given, {}, MAX_DEPTH)
     row = records.rows.get(table, row_id) or {}
     if call.preferences.representation:
         return representation(records.rows, call, (table, row), 201)

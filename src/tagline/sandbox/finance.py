@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from urllib.parse import unquote
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import FINANCE_CHALLENGE, FINANCE_PATCH_CREATES, FINANCE_STRANGER_STATUS
-from tagline.sandbox.dataverse_batch import run_batch, unresolved
+from tagline.sandbox.assumptions import (
+    FINANCE_CHALLENGE,
+    FINANCE_PATCH_CREATES,
+    FINANCE_PATHS_GO_BELOW_ROWS,
+    FINANCE_STRANGER_STATUS,
+    FINANCE_WITHHELD_STATUS,
+)
+from tagline.sandbox.dataverse_batch import run_batch
 from tagline.sandbox.dataverse_call import Resolve
 from tagline.sandbox.dataverse_errors import Refusal
 from tagline.sandbox.dataverse_literals import Tokens
@@ -29,27 +36,30 @@ from tagline.sandbox.finance_errors import (
     throttled,
     unreadable,
 )
-from tagline.sandbox.finance_metadata import catalogue, finance_csdl, service_document
+from tagline.sandbox.finance_events import BusinessEvents
+from tagline.sandbox.finance_metadata import catalogued, finance_csdl, service_document
 from tagline.sandbox.finance_query import (
     View,
     address_of,
     crosses_companies,
     page_of,
     parse_shape,
+    reached_from,
     select_rows,
 )
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, etag, key_of
-from tagline.sandbox.finance_schema import COMPANY, Entity, entities
+from tagline.sandbox.finance_schema import COMPANY, Entity
 from tagline.sandbox.finance_seed import DEFAULT_COMPANY, fill_finance
+from tagline.sandbox.finance_state import FinanceState
 from tagline.sandbox.login import Login
 from tagline.sandbox.values import Request, Response
-from tagline.sandbox.wire import encode
+from tagline.sandbox.wire import encode, in_bytes
 
 MAX_BATCH = 5000
 _SEGMENT = re.compile(r"(?P<set>\w+)(?P<key>\((?:[^')]|'(?:[^']|'')*')*\))?(?:/(?P<rest>.*))?", re.DOTALL)
-_METADATA = "/Metadata/"
 _ROOT = "/data"
+_PLACE = re.compile(r"/data(?:/+|$)|(?P<metadata>/metadata/)", re.IGNORECASE)
 
 
 class Finance:
@@ -61,16 +71,20 @@ class Finance:
         """Of the user that every application is: what it sees without `cross-company=true`."""
         self.applications: set[str] = set()
         """Client ids that are users of it."""
+        self.withheld: set[str] = set()
+        """Entity sets that the roles of its user do not grant."""
         self.strained_until: datetime | None = None
         """Until then the environment is short of resources and turns every call away."""
         self.rows = FinanceRows()
         self.records = FinanceRecords(self.rows, clock)
-        self.state = self.rows
-        """What a state file keeps of it."""
         self._login = login
         self._clock = clock
         self._new_id = lambda: str(uuid.UUID(int=random.getrandbits(128), version=4))
         fill_finance(self.records, seed)
+        self.events = BusinessEvents(clock)
+        self.records.on_event = self.events.happened
+        self.state = FinanceState(self.rows, self.events, self.withheld)
+        """What a state file keeps of it."""
         self.door = Door(clock, self._answer, failure=_failure, control=lambda r: control_finance(self, r))
 
     def handle(self, request: Request) -> Response:
@@ -84,7 +98,7 @@ class Finance:
 
     def _answer(self, request: Request) -> Response:
         path = request.path
-        if not (path == _ROOT or path.startswith((f"{_ROOT}/", _METADATA))):
+        if _PLACE.match(path) is None:
             return Response(404)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         client_id = self._login.client_of(token, request.origin)
@@ -94,13 +108,13 @@ class Finance:
             return Response(status, (("WWW-Authenticate", FINANCE_CHALLENGE.format(authority=authority)),))
         if self.strained_until is not None and self._clock.now() < self.strained_until:
             return throttled(max(1, int((self.strained_until - self._clock.now()).total_seconds())))
-        if unquote(path) == f"{_ROOT}/$batch" and request.method == "POST":
+        if unquote(path).lower() == f"{_ROOT}/$batch" and request.method == "POST":
             return self._batch(request)
-        return self._execute(request, unresolved)
+        return self._execute(request)
 
     def _batch(self, request: Request) -> Response:
-        def execute(inner: Request, resolve: Resolve) -> Response:
-            response = self._execute(inner, resolve)
+        def execute(inner: Request, _resolve: Resolve) -> Response:
+            response = self._execute(inner)
             self.door.log.append(LogEntry(inner.method, inner.path, response.status, inner=True))
             return response
 
@@ -117,39 +131,42 @@ class Finance:
         except Refusal as refusal:
             return FinanceRefusal(refusal.status, GENERAL, inner=refusal.message).response()
 
-    def _execute(self, request: Request, resolve: Resolve) -> Response:
+    def _execute(self, request: Request) -> Response:
         try:
             with self.rows.transaction():
-                response = self._route(request, resolve)
+                response = self._route(request)
         except FinanceRefusal as refusal:
             response = refusal.response()
         except Refusal as refusal:  # a word of the address that cannot be read
             response = FinanceRefusal(refusal.status, GENERAL, inner=refusal.message).response()
         return Response(response.status, (("OData-Version", "4.0"), *response.headers), response.body)
 
-    def _route(self, request: Request, resolve: Resolve) -> Response:
+    def _route(self, request: Request) -> Response:
         root = f"{request.origin}{_ROOT}/"
-        if request.path.startswith(_METADATA) and request.method == "GET":
-            page = catalogue(request.path.removeprefix(_METADATA))
-            if page is None:
-                raise no_resource(request.url)
-            return _json(page)
-        path = unquote(request.path.removeprefix(_ROOT).lstrip("/"))
-        if request.method in ("GET", "HEAD") and path == "":
-            return _json(service_document(root))
-        if request.method in ("GET", "HEAD") and path == "$metadata":
-            return Response(200, (("Content-Type", "application/xml"),), finance_csdl())
+        place = _PLACE.match(request.path)
+        path = unquote(request.path[place.end() :] if place else "")
+        is_read = request.method in ("GET", "HEAD")
+        if place and place["metadata"]:
+            return _json(catalogued(path, request, self.rows.schema))
+        if is_read and path == "":
+            return _json(service_document(root, self.rows.schema))
+        if is_read and path == "$metadata":
+            return Response(200, (("Content-Type", "application/xml"),), finance_csdl(self.rows.schema))
         match = _SEGMENT.fullmatch(path)
-        entity = entities().get(match["set"]) if match else None
+        entity = self.rows.schema.entities.get(match["set"]) if match else None
         if match is None or entity is None:
             raise no_resource(request.url)
+        if entity.table in self.withheld:
+            raise FinanceRefusal(
+                FINANCE_WITHHELD_STATUS, GENERAL, inner="Access to the data entity is denied."
+            )
         if match["key"] is None:
-            return self._on_set(entity, request, root, match["rest"] or "", resolve)
+            return self._on_set(entity, request, root, match["rest"] or "")
         if match["rest"]:
-            raise no_resource(request.url)
-        return self._on_row(entity, request, root, match["key"], resolve)
+            return self._below_row(entity, request, root, match["key"], match["rest"])
+        return self._on_row(entity, request, root, match["key"])
 
-    def _on_set(self, entity: Entity, request: Request, root: str, rest: str, resolve: Resolve) -> Response:
+    def _on_set(self, entity: Entity, request: Request, root: str, rest: str) -> Response:
         match request.method, rest:
             case "GET" | "HEAD", "$count":
                 count = len(select_rows(self.rows, entity, request, self.default_company))
@@ -157,15 +174,17 @@ class Finance:
             case "GET" | "HEAD", "":
                 return self._list(entity, request, root)
             case "POST", "":
-                return self._create(entity, request, root, resolve)
+                return self._create(entity, request, root)
             case _, "":
                 raise FinanceRefusal(405, f"The method {request.method} is not allowed for this resource.")
         raise no_resource(request.url)
 
-    def _list(self, entity: Entity, request: Request, root: str) -> Response:
+    def _list(
+        self, entity: Entity, request: Request, root: str, among: Sequence[Row] | None = None
+    ) -> Response:
         preferences = parse_preferences(request.headers.get("prefer", ""))
-        shape = parse_shape(entity, request.query)
-        found = select_rows(self.rows, entity, request, self.default_company)
+        shape = parse_shape(self.rows.schema, entity, request.query)
+        found = select_rows(self.rows, entity, request, self.default_company, among)
         page = page_of(found, request, preferences.page_size)
         view = View(self.rows, annotated=_is_annotated(request))
         body: dict[str, Any] = {}
@@ -178,7 +197,7 @@ class Finance:
             body["@odata.nextLink"] = page.next_link
         return _json(body)
 
-    def _create(self, entity: Entity, request: Request, root: str, resolve: Resolve) -> Response:
+    def _create(self, entity: Entity, request: Request, root: str) -> Response:
         values = parse_body(entity, request.body)
         if entity.has_company and not values.get(COMPANY):
             values[COMPANY] = self.default_company
@@ -189,9 +208,7 @@ class Finance:
             return Response(204, headers)
         return self._one(entity, row, request, root, 201, headers)
 
-    def _on_row(
-        self, entity: Entity, request: Request, root: str, key_text: str, resolve: Resolve
-    ) -> Response:
+    def _on_row(self, entity: Entity, request: Request, root: str, key_text: str) -> Response:
         row = self._addressed(entity, key_text, request)
         if row is None and request.method == "PATCH" and FINANCE_PATCH_CREATES:
             values = {**_parse_key(entity, key_text), **parse_body(entity, request.body)}
@@ -215,6 +232,36 @@ class Finance:
                 return Response(204)
         raise FinanceRefusal(405, f"The method {request.method} is not allowed for this resource.")
 
+    def _below_row(self, entity: Entity, request: Request, root: str, key_text: str, rest: str) -> Response:
+        """One field of a row, its bare value, or the rows that a navigation leads to."""
+        name, _, last = rest.partition("/")
+        row = self._addressed(entity, key_text, request)
+        way = entity.navigation.get(name)
+        if (
+            request.method not in ("GET", "HEAD")
+            or not FINANCE_PATHS_GO_BELOW_ROWS
+            or (name not in entity.fields and way is None)
+            or last not in ("", "$count" if way and way.many else "", "$value" if way is None else "")
+        ):
+            raise no_resource(request.url)
+        if row is None:
+            raise no_row(entity)
+        if way is None:
+            value = row.get(name, entity.empty[name])
+            if last:
+                text = value if isinstance(value, str) else encode(value)
+                return Response(200, (("Content-Type", "text/plain"),), in_bytes(text))
+            context = f"{address_of(f'{root}$metadata#', entity, row)}/{name}"
+            return _json({"@odata.context": context, "value": value})
+        target = self.rows.schema.entities[way.target]
+        among = reached_from(self.rows, entity, row, way)
+        if last:
+            count = len(select_rows(self.rows, target, request, self.default_company, among))
+            return Response(200, (("Content-Type", "text/plain"),), str(count).encode())
+        if way.many:
+            return self._list(target, request, root, among)
+        return self._one(target, among[0], request, root, 200) if among else Response(204)
+
     def _addressed(self, entity: Entity, key_text: str, request: Request) -> Row | None:
         row = self.rows.get(entity, key_of(entity, _parse_key(entity, key_text)))
         if row is None or not entity.has_company or crosses_companies(request):
@@ -230,13 +277,13 @@ class Finance:
         status: int,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> Response:
-        shape = parse_shape(entity, request.query)
+        shape = parse_shape(self.rows.schema, entity, request.query)
         view = View(self.rows, annotated=_is_annotated(request))
         body = view.show(entity, row, shape)
         if view.annotated:
             context = f"{root}$metadata#{entity.entity_set}{shape.columns}/$entity"
             body = {"@odata.context": context, **body}
-        return Response(status, (JSON, ("ETag", etag(row)), *headers), encode(body).encode())
+        return Response(status, (JSON, ("ETag", etag(row)), *headers), in_bytes(encode(body)))
 
 
 def _parse_key(entity: Entity, key_text: str) -> dict[str, Any]:
@@ -268,7 +315,7 @@ def _is_annotated(request: Request) -> bool:
 
 
 def _json(body: dict[str, Any]) -> Response:
-    return Response(200, (JSON,), encode(body).encode())
+    return Response(200, (JSON,), in_bytes(encode(body)))
 
 
 def _failure(status: int) -> Response:

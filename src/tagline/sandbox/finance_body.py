@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from tagline.sandbox.assumptions import FINANCE_WHOLE_DIGITS
 from tagline.sandbox.dataverse_literals import GUID
 from tagline.sandbox.finance_errors import FinanceRefusal, no_property, unreadable
-from tagline.sandbox.finance_schema import NAMESPACE, Entity, enums
+from tagline.sandbox.finance_schema import NAMESPACE, Entity
 from tagline.sandbox.wire import decode
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,7})?)?(Z|[+-]\d\d:\d\d)")
+_DECIMALS = 16
 _BITS = {"Int32": 31, "Int64": 63}
 
 
@@ -41,13 +43,14 @@ def _value(entity: Entity, name: str, value: Any) -> Any:
     if value is None:
         return entity.empty[name]
     if entity.is_enum(name):
-        if not isinstance(value, str) or (kind in enums() and value not in enums()[kind]):
+        members = entity.members(name)
+        if not isinstance(value, str) or (members and value not in members):
             raise _unfit(value, f"{NAMESPACE}.{kind}")
         return value
     match kind, value:
         case "String", str():
             return value
-        case "Decimal", Decimal() | int() if not isinstance(value, bool):
+        case "Decimal", Decimal() | int() if not isinstance(value, bool) and is_storable(Decimal(value)):
             return Decimal(value)
         case "Int32" | "Int64", int() if not isinstance(value, bool) and abs(value) < 1 << _BITS[kind]:
             return value
@@ -56,6 +59,12 @@ def _value(entity: Entity, name: str, value: Any) -> Any:
         case "Guid", str() if GUID.fullmatch(value):
             return value.lower()
     raise _unfit(value, f"Edm.{kind}")
+
+
+def is_storable(number: Decimal) -> bool:
+    """Whether a number fits, so that none that is computed or printed grows beyond reason."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -_DECIMALS and number.adjusted() < FINANCE_WHOLE_DIGITS
 
 
 def _instant(name: str, text: str) -> str:

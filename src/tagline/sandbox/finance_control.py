@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Protocol
 
 from tagline.sandbox.catalogue import LIMITED, PRODUCTS
 from tagline.sandbox.control import Page, answered
 from tagline.sandbox.control_given import Given, MisuseError
 from tagline.sandbox.door import Door
+from tagline.sandbox.finance_events import BusinessEvents
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_schema import entities
+from tagline.sandbox.finance_screens import (
+    confirm_purchase_order,
+    confirm_sales_order,
+    receive_purchase_order,
+)
 from tagline.sandbox.finance_seed import DEFAULT_COMPANY, add_released_product
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import plain_json
@@ -21,12 +28,14 @@ class ControlledFinance(Protocol):
 
     door: Door
     records: FinanceRecords
+    events: BusinessEvents
+    withheld: set[str]
 
     def strain(self, seconds: int) -> None: ...
 
 
 def control_finance(finance: ControlledFinance, request: Request) -> Response:
-    """Pages of a Finance environment: add-product, invoice, post-journal, strain, rows, log, faults."""
+    """Pages of a Finance environment: what people do at their screens, strain, schema, withhold, activate, rows, log, faults."""
     records = finance.records
 
     def add(_request: Request, given: Given) -> Response:
@@ -59,8 +68,44 @@ def control_finance(finance: ControlledFinance, request: Request) -> Response:
             raise given.misuse(str(missing)) from missing
         return plain_json({})
 
+    def done(deed: Callable[[FinanceRecords, str, str], None], named: str) -> Page:
+        def page(_request: Request, given: Given) -> Response:
+            number = given.text("order")
+            try:
+                with finance.door.lock, records.rows.transaction():
+                    deed(records, DEFAULT_COMPANY, number)
+            except LookupError as missing:
+                raise given.misuse(str(missing)) from missing
+            return plain_json({})
+
+        return Page(page, f'{{"order": "{named}"}}')
+
+    def activate(_request: Request, given: Given) -> Response:
+        try:
+            finance.events.activate(given.text("event"), given.text("url"))
+        except LookupError as wrong:
+            raise given.misuse(str(wrong)) from wrong
+        return plain_json({})
+
     def strain(_request: Request, given: Given) -> Response:
         finance.strain(given.whole("seconds", among=range(3601)))
+        return plain_json({})
+
+    def schema(_request: Request, given: Given) -> Response:
+        place, name, is_there = given.text("in"), given.text("name"), given.flag("there")
+        try:
+            with finance.door.lock:
+                records.rows.schema.change(place, name, is_there=is_there)
+        except LookupError as wrong:
+            raise given.misuse(str(wrong)) from wrong
+        return plain_json({})
+
+    def withhold(_request: Request, given: Given) -> Response:
+        name, is_withheld = given.text("entity"), given.flag("withheld")
+        if name not in entities():
+            raise given.misuse(f"there is no entity {name}")
+        with finance.door.lock:
+            (finance.withheld.add if is_withheld else finance.withheld.discard)(entities()[name].table)
         return plain_json({})
 
     def rows(request: Request, _given: Given) -> Response:
@@ -79,7 +124,16 @@ def control_finance(finance: ControlledFinance, request: Request) -> Response:
         ("POST", "add-product"): Page(add, f'{{"sku": "{LIMITED.sku}"}}'),
         ("POST", "invoice"): Page(invoice, '{"order": "SO-001001"}'),
         ("POST", "post-journal"): Page(post, '{"journal": "JN-000001"}'),
+        ("POST", "confirm"): done(confirm_sales_order, "SO-001001"),
+        ("POST", "confirm-purchase"): done(confirm_purchase_order, "PO-000001"),
+        ("POST", "receive"): done(receive_purchase_order, "PO-000001"),
+        ("POST", "activate"): Page(
+            activate,
+            '{"event": "SalesOrderConfirmedBusinessEvent", "url": "https://agent.example.com/hooks/…"}',
+        ),
         ("POST", "strain"): Page(strain, '{"seconds": 30}'),
+        ("POST", "schema"): Page(schema, '{"in": "CustomersV3", "name": "ModifiedDateTime", "there": true}'),
+        ("POST", "withhold"): Page(withhold, '{"entity": "MainAccounts", "withheld": true}'),
         ("GET", "rows"): Page(rows),
     }
     return answered(finance.door, request, pages)

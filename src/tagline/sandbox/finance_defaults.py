@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tagline.sandbox.assumptions import FINANCE_RESERVATION
-from tagline.sandbox.finance_rows import FinanceRows, Row
+from tagline.sandbox.finance_rows import FinanceRows, Row, comparable
 from tagline.sandbox.finance_rules import OPEN
 from tagline.sandbox.finance_schema import COMPANY, NO_DATE, Entity, entities
 
@@ -28,6 +28,11 @@ def day(now: datetime) -> str:
     return now.strftime("%Y-%m-%dT12:00:00Z")
 
 
+def instant(now: datetime) -> str:
+    """A time as it travels."""
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _sales_order(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:
     customer = rows.find("CustomersV3", row[COMPANY], row["OrderingCustomerAccountNumber"]) or {}
     return {
@@ -38,7 +43,7 @@ def _sales_order(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:
         "DefaultShippingSiteId": customer.get("SiteId"),
         "DefaultShippingWarehouseId": customer.get("WarehouseId"),
         "RequestedShippingDate": day(now),
-        "OrderCreationDateTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "OrderCreationDateTime": instant(now),
         "SalesOrderStatus": OPEN,
         "InventoryReservationMethod": FINANCE_RESERVATION,
     }
@@ -49,11 +54,21 @@ def _sales_line(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:
     product = rows.find("ReleasedProductsV2", row[COMPANY], row["ItemNumber"]) or {}
     warehouse = row.get("ShippingWarehouseId") or header.get("DefaultShippingWarehouseId", "")
     there = rows.find("Warehouses", row[COMPANY], warehouse) or {}
+    agreed = _priced(rows, row, header, warehouse, day(now))
+    price, per = (
+        (agreed.get("Price"), agreed.get("SalesPriceQuantity"))
+        if agreed
+        else (
+            product.get("SalesPrice"),
+            product.get("SalesPriceQuantity"),
+        )
+    )
     return {
         "OrderedSalesQuantity": _ONE,
         "SalesUnitSymbol": product.get("SalesUnitSymbol"),
-        "SalesPrice": _price(rows, row, header, product, day(now)),
-        "SalesPriceQuantity": _ONE,
+        "SalesPrice": price,
+        # A price that was given is for one.
+        "SalesPriceQuantity": _ONE if row.get("SalesPrice") else per or _ONE,
         "LineDescription": product.get("ProductName"),
         "CurrencyCode": header.get("CurrencyCode"),
         "ShippingSiteId": there.get("OperationalSiteId"),
@@ -64,12 +79,19 @@ def _sales_line(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:
     }
 
 
-def _price(rows: FinanceRows, line: Row, header: Row, product: Row, today: str) -> Decimal:
-    """Of the trade agreement that fits best: the customer's own before everybody's, then the cheapest; else the product's."""
-    quantity, customer = (
-        line.get("OrderedSalesQuantity", _ONE),
-        header.get("OrderingCustomerAccountNumber", ""),
-    )
+def _priced(rows: FinanceRows, line: Row, header: Row, warehouse: str, today: str) -> Row | None:
+    """
+    The trade agreement that fits best: the customer's own before its group's before everybody's, then the cheapest; None where
+    none fits.
+    """
+    quantity = line.get("OrderedSalesQuantity", _ONE)
+    number = header.get("OrderingCustomerAccountNumber", "")
+    customer = rows.find("CustomersV3", line[COMPANY], number) or {}
+    ours = {
+        "CustomerAccountNumber": number,
+        "PriceCustomerGroupCode": customer.get("DiscountPriceGroupId", ""),
+        "PriceWarehouseId": warehouse,
+    }
     agreements = rows.matching(
         entities()["SalesPriceAgreements"], (COMPANY, "ItemNumber"), (line[COMPANY], line["ItemNumber"])
     )
@@ -77,16 +99,21 @@ def _price(rows: FinanceRows, line: Row, header: Row, product: Row, today: str) 
         row
         for row in agreements
         if row["PriceCurrencyCode"] == header.get("CurrencyCode")
-        and row.get("CustomerAccountNumber", "") in ("", customer)
+        and all(comparable(row.get(name, "")) in ("", comparable(own)) for name, own in ours.items())
         and row.get("FromQuantity", _NONE) <= quantity
         and (not row.get("ToQuantity") or quantity < row["ToQuantity"])
         and row.get("PriceApplicableFromDate", NO_DATE) <= today
         and (row.get("PriceApplicableToDate", NO_DATE) == NO_DATE or today <= row["PriceApplicableToDate"])
     ]
-    best = min(
-        fitting, key=lambda r: (not r.get("CustomerAccountNumber"), r.get("Price", _NONE)), default=product
+    return min(
+        fitting,
+        key=lambda r: (
+            not r.get("CustomerAccountNumber"),
+            not r.get("PriceCustomerGroupCode"),
+            r.get("Price", _NONE) / (r.get("SalesPriceQuantity") or _ONE),
+        ),
+        default=None,
     )
-    return Decimal(best.get("Price", best.get("SalesPrice", _NONE)))
 
 
 def _purchase_order(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:

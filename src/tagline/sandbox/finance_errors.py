@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tagline.sandbox.assumptions import FINANCE_MISSING_ROW_MESSAGE, FINANCE_STALE_STATUS
 from tagline.sandbox.finance_schema import Entity
 from tagline.sandbox.values import Response
-from tagline.sandbox.wire import encode
+from tagline.sandbox.wire import encode, in_bytes
 
 JSON = ("Content-Type", "application/json; odata.metadata=minimal; charset=utf-8")
 BUSY = (
@@ -31,7 +31,7 @@ class FinanceRefusal(Exception):  # noqa: N818 - an answer on the wire, not an e
         error: dict[str, object] = {"code": "", "message": self.message}
         if self.inner:
             error["innererror"] = {"message": self.inner, "type": self.kind, "stacktrace": ""}
-        return Response(self.status, (JSON,), encode({"error": error}).encode())
+        return Response(self.status, (JSON,), in_bytes(encode({"error": error})))
 
 
 def infolog(entity: Entity, verb: str, *items: str) -> FinanceRefusal:

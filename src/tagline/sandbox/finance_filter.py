@@ -11,7 +11,7 @@ from typing import Any
 from tagline.sandbox.dataverse_literals import Tokens
 from tagline.sandbox.finance_errors import no_property, unreadable
 from tagline.sandbox.finance_rows import Row, comparable
-from tagline.sandbox.finance_schema import NAMESPACE, Entity, enums
+from tagline.sandbox.finance_schema import NAMESPACE, Entity
 
 Test = Callable[[Row], bool]
 MAX_DEPTH = 50
@@ -110,7 +110,8 @@ class _Reader:
             )
         if word not in ("eq", "ne"):
             raise unreadable(f"The operator '{word}' is not defined for the enumeration '{kind}'.")
-        if kind in enums() and value not in enums()[kind]:
+        members = self.entity.members(name)
+        if members and value not in members:
             raise unreadable(f"The string '{value}' is not a valid enumeration type constant.")
         empty = self.entity.empty[name]
         return lambda row: (row.get(name, empty) == value) == (word == "eq")

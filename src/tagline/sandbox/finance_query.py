@@ -12,7 +12,7 @@ from tagline.sandbox.dataverse_literals import is_whole, split_outside
 from tagline.sandbox.finance_errors import no_property, unreadable
 from tagline.sandbox.finance_filter import Test, parse_filter, parse_order
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, etag
-from tagline.sandbox.finance_schema import COMPANY, NAMESPACE, Entity, Navigation, entities
+from tagline.sandbox.finance_schema import COMPANY, NAMESPACE, Entity, Navigation, Schema
 from tagline.sandbox.values import Request
 
 MAX_PAGE = 10_000
@@ -35,7 +35,8 @@ class Shape:
     @property
     def columns(self) -> str:
         """How the context of an answer names it."""
-        names = [*(self.fields if self.selected else ()), *(f"{name}()" for name in self.expanded)]
+        inside = (f"{name}{shape.columns or '()'}" for name, shape in self.expanded.items())
+        names = [*(self.fields if self.selected else ()), *inside]
         return f"({','.join(names)})" if names else ""
 
 
@@ -54,7 +55,9 @@ def crosses_companies(request: Request) -> bool:
     return request.query.get("cross-company", "").lower() == "true"
 
 
-def parse_shape(entity: Entity, options: Mapping[str, str], *, top_level: bool = True) -> Shape:
+def parse_shape(
+    schema: Schema, entity: Entity, options: Mapping[str, str], *, top_level: bool = True
+) -> Shape:
     """
     What `$select` and `$expand` ask for.
 
@@ -73,12 +76,12 @@ def parse_shape(entity: Entity, options: Mapping[str, str], *, top_level: bool =
             raise unreadable("Only the first level can be expanded.")
         if name not in entity.navigation:
             raise no_property(entity, [name])
-        target = entities()[entity.navigation[name].target]
+        target = schema.entities[entity.navigation[name].target]
         inner = dict(_option(o) for o in split_outside(inside.removesuffix(")"), ";") if o.strip())
         if wrong := sorted(set(inner) - {"$select", "$filter", "$expand"}):
             raise unreadable(f"The option '{wrong[0]}' is not supported inside $expand.")
         test = parse_filter(target, inner["$filter"]) if "$filter" in inner else None
-        shape = parse_shape(target, inner, top_level=False)
+        shape = parse_shape(schema, target, inner, top_level=False)
         expanded[name] = Shape(shape.fields, test=test, selected=shape.selected)
     return Shape(tuple(chosen) or tuple(entity.fields), expanded, selected=bool(chosen))
 
@@ -88,9 +91,14 @@ def _option(text: str) -> tuple[str, str]:
     return name, value
 
 
-def select_rows(rows: FinanceRows, entity: Entity, request: Request, company: str) -> Sequence[Row]:
+def select_rows(
+    rows: FinanceRows, entity: Entity, request: Request, company: str, among: Sequence[Row] | None = None
+) -> Sequence[Row]:
     """
     The rows of a list in its order, without paging: of the caller's company unless the call crosses companies.
+
+    Args:
+        among: All rows that there are; None is every row of the entity.
 
     Raises:
         FinanceRefusal: An option is not supported or cannot be read.
@@ -99,7 +107,7 @@ def select_rows(rows: FinanceRows, entity: Entity, request: Request, company: st
     options = request.query
     if wrong := [o for o in options if o.startswith("$") and o not in _SUPPORTED]:
         raise unreadable(f"The query parameter '{wrong[0]}' is not supported.")
-    found = rows.all(entity)
+    found = rows.all(entity) if among is None else among
     if entity.has_company and not crosses_companies(request):
         found = [row for row in found if comparable(row[COMPANY]) == comparable(company)]
     if text := options.get("$filter", ""):
@@ -168,18 +176,20 @@ class View:
             shown[name] = row.get(name, empty[name])
         for name, inner in shape.expanded.items():
             way = entity.navigation[name]
-            target = entities()[way.target]
+            target = self.rows.schema.entities[way.target]
             reached = [
                 self.show(target, r, inner)
-                for r in self._reached(entity, row, way)
+                for r in reached_from(self.rows, entity, row, way)
                 if not inner.test or inner.test(r)
             ]
             shown[name] = reached if way.many else next(iter(reached), None)
         return shown
 
-    def _reached(self, entity: Entity, row: Row, way: Navigation) -> Sequence[Row]:
-        values = [row.get(here, entity.empty[here]) for here in way.match]
-        return self.rows.matching(entities()[way.target], tuple(way.match.values()), values)
+
+def reached_from(rows: FinanceRows, entity: Entity, row: Row, way: Navigation) -> Sequence[Row]:
+    """The rows that a way leads to."""
+    values = [row.get(here, entity.empty[here]) for here in way.match]
+    return rows.matching(rows.schema.entities[way.target], tuple(way.match.values()), values)
 
 
 def address_of(root: str, entity: Entity, row: Row) -> str:
@@ -189,7 +199,7 @@ def address_of(root: str, entity: Entity, row: Row) -> str:
         value, kind = row.get(name, entity.empty[name]), entity.fields[name]
         if kind == "String":
             doubled = str(value).replace("'", "''")
-            parts.append(f"{name}='{quote(doubled, safe='')}'")
+            parts.append(f"{name}='{quote(doubled, safe='', errors='replace')}'")
         elif entity.is_enum(name):
             parts.append(f"{name}={NAMESPACE}.{kind}'{value}'")
         else:

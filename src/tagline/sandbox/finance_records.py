@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from tagline.clock import Clock
@@ -11,7 +11,8 @@ from tagline.sandbox.assumptions import (
     FINANCE_GIVEN_AMOUNT_STANDS,
     FINANCE_READ_ONLY_IS_REFUSED,
 )
-from tagline.sandbox.finance_defaults import completed, day
+from tagline.sandbox.finance_body import is_storable
+from tagline.sandbox.finance_defaults import completed, day, instant
 from tagline.sandbox.finance_errors import FinanceRefusal, infolog
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, key_of
 from tagline.sandbox.finance_rules import (
@@ -29,6 +30,8 @@ from tagline.sandbox.finance_schema import COMPANY, Entity, entities
 from tagline.sandbox.finance_stock import announce, release, reserve, ship
 
 CENT = Decimal("0.01")
+_DIGITS = 200
+"""More than any product of what a line may hold has."""
 _NONE = Decimal(0)
 _CREATE, _UPDATE, _DELETE = "Write", "Write", "Delete"
 
@@ -39,6 +42,9 @@ class FinanceRecords:
     def __init__(self, rows: FinanceRows, clock: Clock) -> None:
         self.rows = rows
         self._clock = clock
+        rows.now = lambda: instant(clock.now())
+        self.on_event: Callable[[str, str, str], None] = lambda _event, _company, _number: None
+        """Told of a business event, the company and the order's number."""
 
     def find(self, entity_set: str, *key: Any) -> Row | None:
         """The row with that key, its parts in the order of the declaration."""
@@ -86,7 +92,8 @@ class FinanceRecords:
         changes = {n: v for n, v in changes.items() if v != before.get(n, entity.empty[n])}
         self._writable(entity, changes, _UPDATE)
         self._open(entity, before, _UPDATE)
-        after = {n: v for n, v in {**before, **changes}.items() if n.startswith("_") or v != entity.empty[n]}
+        empty = entity.empty
+        after = {n: v for n, v in {**before, **changes}.items() if n not in empty or v != empty[n]}
         self._demand(entity, after, _UPDATE)
         self._let_go(entity, before)
         stored = self.rows.put(entity, self._settled(entity, after, changed=changes))
@@ -144,7 +151,9 @@ class FinanceRecords:
             "TotalInvoiceAmount": header.get("OrderTotalAmount", _NONE),
             "CustomersOrderReference": header.get("CustomersOrderReference", ""),
         }
-        return str(self.rows.put(invoices, self._numbered(invoices, invoice))["InvoiceNumber"])
+        made = self.rows.put(invoices, self._numbered(invoices, invoice))
+        self.on_event("SalesInvoicePostedBusinessEvent", company, order_number)
+        return str(made["InvoiceNumber"])
 
     def post_journal(self, company: str, number: str) -> None:
         """Post a payment journal, as the people at its screen do."""
@@ -270,13 +279,11 @@ class FinanceRecords:
                 "OrderedSalesQuantity", "SalesPrice", "SalesPriceQuantity", "LineDiscountAmount", "LineDiscountPercentage",
             }.isdisjoint(changed)  # fmt: skip
             if touched and not given:
-                done["LineAmount"] = _amount(done, done.get("OrderedSalesQuantity", _NONE), "SalesPrice")
+                done["LineAmount"] = _amount(entity, done, "OrderedSalesQuantity", "SalesPrice")
             return dict(reserve(self.rows, done))
         if entity.table == "PurchaseOrderLinesV2":
             if done.get("CalculateLineAmount") == "Yes" or not given:
-                done["LineAmount"] = _amount(
-                    done, done.get("OrderedPurchaseQuantity", _NONE), "PurchasePrice"
-                )
+                done["LineAmount"] = _amount(entity, done, "OrderedPurchaseQuantity", "PurchasePrice")
             announce(self.rows, done, 1)
         return done
 
@@ -301,9 +308,14 @@ class FinanceRecords:
         return list(self.rows.matching(entities()["SalesOrderLines"], (COMPANY, "SalesOrderNumber"), key))
 
 
-def _amount(line: Row, quantity: Decimal, price: str) -> Decimal:
+def _amount(entity: Entity, line: Row, ordered: str, price: str) -> Decimal:
     """Price by its quantity, less the discount each, by the ordered quantity, less the percentage."""
-    each: Decimal = line.get(price, _NONE) / (line.get(f"{price}Quantity") or 1)
-    each -= line.get("LineDiscountAmount", _NONE)
-    share: Decimal = (100 - line.get("LineDiscountPercentage", _NONE)) / 100
-    return (each * quantity * share).quantize(CENT, ROUND_HALF_UP)
+    quantity: Decimal = line.get(ordered, _NONE)
+    with localcontext(prec=_DIGITS):
+        each: Decimal = line.get(price, _NONE) / (line.get(f"{price}Quantity") or 1)
+        each -= line.get("LineDiscountAmount", _NONE)
+        share: Decimal = (100 - line.get("LineDiscountPercentage", _NONE)) / 100
+        amount = (each * quantity * share).quantize(CENT, ROUND_HALF_UP)
+    if not is_storable(amount):
+        raise infolog(entity, _UPDATE, "Error: The value of field 'LineAmount' is too large")
+    return amount

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tagline.sandbox.finance_schema import Entity, entities
+from tagline.sandbox.finance_schema import MODIFIED, NO_DATE, Entity, Schema, entities
 
 Row = Mapping[str, Any]
 """
@@ -52,6 +52,9 @@ class FinanceRows:
         """Every key of a table in order; missing while it has to be sorted again."""
         self._numbers: dict[str, int] = {}
         self._undo: list[list[Callable[[], None]]] = []
+        self.schema = Schema()
+        self.now: Callable[[], str] = lambda: NO_DATE
+        """When a row that is put is changed, as it travels."""
         self.on_change: Callable[[str, Any], None] = lambda _table, _key: None
         """Told of every row that was put or removed, also by taking a change back."""
 
@@ -97,6 +100,7 @@ class FinanceRows:
         before = self.get(entity, key)
         fresh = {
             **row,
+            MODIFIED: self.now(),
             "_id": before["_id"] if before else self.number("_id", FIRST_ID),
             "_version": before["_version"] + 1 if before else 1,
         }
@@ -136,7 +140,7 @@ class FinanceRows:
         return self._tables[name].get(key)
 
     def facts(self) -> Mapping[str, Any]:
-        return {"numbers": dict(self._numbers)}
+        return {"numbers": dict(self._numbers), "schema": [list(change) for change in self.schema.changes]}
 
     def restore(self, rows: Iterable[tuple[str, Key, Row]], facts: Mapping[str, Any]) -> None:
         """Hold exactly this and nothing else."""
@@ -146,6 +150,9 @@ class FinanceRows:
         for table, key, row in sorted(rows, key=lambda one: int(one[2]["_id"])):
             self._exchange(table, key, row)
         self._numbers = dict(facts["numbers"])
+        self.schema = Schema()
+        for place, name, is_there in facts.get("schema", ()):
+            self.schema.change(place, name, is_there=is_there)
 
     def _swap(self, table: str, key: Key, row: Row | None) -> None:
         before = self._exchange(table, key, row)

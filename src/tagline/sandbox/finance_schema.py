@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, cached_property
 from importlib.resources import files
@@ -50,6 +50,8 @@ class Entity:
     read_only: bool
     table: str
     """The entity set whose rows it shows."""
+    enums: Mapping[str, tuple[str, ...]]
+    """Members of every enumeration that is known."""
 
     @property
     def has_company(self) -> bool:
@@ -63,7 +65,11 @@ class Entity:
     def _empty(self, kind: str) -> Any:
         if kind in PRIMITIVE:
             return _EMPTY[kind]
-        return next(iter(enums().get(kind, ())), None)
+        return next(iter(self.enums.get(kind, ())), None)
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Of an enumeration's field; empty where they are not known."""
+        return self.enums.get(self.fields[name], ())
 
     def is_enum(self, name: str) -> bool:
         return self.fields[name] not in PRIMITIVE
@@ -99,5 +105,54 @@ def entities() -> Mapping[str, Entity]:
                 },
                 raw.get("read_only", False),
                 raw["entity_set"],
+                enums(),
             )
     return found
+
+
+MODIFIED = "ModifiedDateTime"
+"""A field that an entity may be extended with; what a row has in it stands on every row."""
+
+
+class Schema:
+    """The entities of one environment as they are today: people extend and change them."""
+
+    def __init__(self) -> None:
+        self.entities: Mapping[str, Entity] = entities()
+        self.enums: Mapping[str, tuple[str, ...]] = enums()
+        self.changes: list[tuple[str, str, bool]] = []
+        """What `change` was told, in order."""
+
+    def change(self, place: str, name: str, *, is_there: bool) -> None:
+        """
+        Add a field to an entity or a member to an enumeration, or take one away.
+
+        Args:
+            place: An entity set or an enumeration.
+
+        Raises:
+            LookupError: There is no such place, no such name in it, or it is a key; the text says which.
+        """
+        if place in self.enums:
+            self._change_members(place, name, is_there=is_there)
+        elif place in self.entities:
+            self._change_fields(place, name, is_there=is_there)
+        else:
+            raise LookupError(f"there is no entity and no enumeration {place}")
+        self.changes.append((place, name, is_there))
+
+    def _change_members(self, kind: str, member: str, *, is_there: bool) -> None:
+        others = tuple(known for known in self.enums[kind] if known != member)
+        if is_there == (member in self.enums[kind]) or not (is_there or others):
+            raise LookupError(f"{kind} has {', '.join(self.enums[kind])}")
+        self.enums = {**self.enums, kind: (*others, member) if is_there else others}
+        self.entities = {name: replace(e, enums=self.enums) for name, e in self.entities.items()}
+
+    def _change_fields(self, entity_set: str, name: str, *, is_there: bool) -> None:
+        fields = self.entities[entity_set].fields
+        if is_there == (name in fields) or name in self.entities[entity_set].key:
+            raise LookupError(f"{entity_set} has{'' if name in fields else ' no'} {name}, or it is a key")
+        added = {name: "DateTimeOffset" if name == MODIFIED else "String"} if is_there else {}
+        kept = {n: kind for n, kind in fields.items() if n != name} | added
+        changed = replace(self.entities[entity_set], fields=kept)
+        self.entities = {**self.entities, entity_set: changed}

@@ -80,6 +80,13 @@ def announce(rows: FinanceRows, line: Row, sign: int) -> None:
         _add(rows, key, {"OrderedQuantity": sign * line.get("OrderedPurchaseQuantity", _NONE)})
 
 
+def arrive(rows: FinanceRows, line: Row) -> None:
+    """The goods of a purchase line are there."""
+    if line.get("ReceivingWarehouseId"):
+        key = on_hand_key(line, "ReceivingSiteId", "ReceivingWarehouseId")
+        _add(rows, key, {"OnHandQuantity": line.get("OrderedPurchaseQuantity", _NONE)})
+
+
 def _entity() -> Entity:
     return entities()[ON_HAND]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ def parse_proof(text: str) -> Proof:
     try:
         header, claims = (json.loads(_bytes(part)) for part in parts[:2])
         signature = _bytes(parts[2])
-    except (ValueError, IndexError, binascii.Error):
+    except (ValueError, IndexError, RecursionError):
         raise ProofError(50027, "JWT token is invalid or malformed.") from None
     if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
         raise ProofError(50027, "JWT token is invalid or malformed.")
@@ -126,7 +125,7 @@ def check_time(proof: Proof, *nows: datetime) -> None:
     """
     begins, ends = proof.claims.get("nbf", 0), proof.claims.get("exp")
     if isinstance(begins, int | float) and isinstance(ends, int | float):
-        leeway = LEEWAY.total_seconds()
+        leeway = int(LEEWAY.total_seconds())
         if any(begins - leeway <= now.timestamp() <= ends + leeway for now in nows):
             return
     raise ProofError(700024, "Client assertion is not within its valid time range.")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tagline.clock import SystemClock
+from tagline.sandbox.ca import Authority
 from tagline.sandbox.door import CONTROL
-from tagline.sandbox.sandbox import Sandbox
+from tagline.sandbox.sandbox import Sandbox, places
 from tagline.sandbox.serve import Served, bound, serve
 from tagline.sandbox.state_file import StateFile
 
@@ -47,6 +48,7 @@ def run(
     with ExitStack() as stack:
         sockets = stack.enter_context(bound(sandbox, base_port))
         file = stack.enter_context(closing(StateFile(state, _base(sandbox)))) if state else None
+        Authority(ca_file)  # whoever cannot write there is told before years of orders are made
         if orders and (file is None or file.is_new):
             stock(sandbox, orders)
         if file is not None:
@@ -74,8 +76,8 @@ def stock(sandbox: Sandbox, orders: int) -> None:
 
     Of more than `RECENT` the first are a history of years, the last `RECENT` were placed just now like all of fewer.
     """
-    for number, shop in enumerate(sandbox.shops.values()):
-        seed = sandbox.seed * 100 + number
+    for name, number in places(sandbox.environments).items():
+        shop, seed = sandbox.shops[name], sandbox.seed * 100 + number
         if orders > RECENT:
             shop.place_history(orders - RECENT, seed)
         shop.place_awkward()
@@ -87,13 +89,14 @@ def describe(served: Served) -> dict[str, Any]:
     environments = {}
     for name in served.sandbox.environments:
         configs = served.connection_configs(name)
-        deployer = served.sandbox.deployer(name)
+        deployer, app = served.sandbox.deployer(name), served.sandbox.shops[name].app
         environments[name] = {
             "shop": configs["shop"],
             "crm": configs["crm"],
             "finance": configs["finance"],
             "secrets": configs["secrets"],
             "deploy": {"client_id": deployer.client_id, "client_secret": deployer.client_secret},
+            "app": {"client_id": app.client_id, "client_secret": app.client_secret},
             "orders": len(served.sandbox.shops[name].orders),
             "control": {
                 "shop": served.endpoints.shops[name] + CONTROL,

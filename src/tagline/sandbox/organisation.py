@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,9 +18,8 @@ from tagline.sandbox.dataverse_batch import run_batch, unresolved
 from tagline.sandbox.dataverse_call import Call, Resolve
 from tagline.sandbox.dataverse_context import Occasion
 from tagline.sandbox.dataverse_delta import Tracking
-from tagline.sandbox.dataverse_errors import Refusal, no_segment
+from tagline.sandbox.dataverse_errors import Refusal, error_annotations, no_segment, wrong_media_type
 from tagline.sandbox.dataverse_founding import (
-    BUSINESS_UNIT_ID,
     USER_ID,
     add_application,
     found,
@@ -43,11 +42,12 @@ from tagline.sandbox.dataverse_webhooks import Webhooks
 from tagline.sandbox.door import CONTROL, Door, LogEntry
 from tagline.sandbox.login import Login
 from tagline.sandbox.values import Request, Response
-from tagline.sandbox.wire import encode
+from tagline.sandbox.wire import encode, in_bytes
 
 ROOT = re.compile(r"/api/data/v9\.[012](?:/|$)")
 MAX_URL = 32_768
 """Characters of an address outside `$batch`."""
+JSON_TYPE = "application/json"
 MAX_BODY = 128 * 1024 * 1024
 
 
@@ -168,7 +168,7 @@ class Organisation:
         except ThrottledError as throttled:
             return self._decorated(_throttled(throttled), client)
         except Refusal as refusal:
-            return self._decorated(_refused(refusal), client)
+            return self._decorated(_refused(refusal, request), client)
         work = self.records.work = Counter({"request": 1})
         self._requests = 0
         if request.path.endswith("/$batch") and request.method == "POST":
@@ -199,7 +199,7 @@ class Organisation:
                 new_id=self._new_id,
             )
         except Refusal as refusal:
-            return _refused(refusal)
+            return _refused(refusal, request)
 
     def _execute(self, request: Request, resolve: Resolve, caller: Caller) -> Response:
         self._requests += 1
@@ -208,7 +208,7 @@ class Organisation:
                 self.webhooks.begin(partial(_occasion, request, caller, self._clock.now(), self._new_id))
                 response = self._route(request, resolve, caller)
         except Refusal as refusal:
-            return _refused(refusal)
+            return _refused(refusal, request)
         finally:
             self.webhooks.end()
         if request.method == "GET":
@@ -219,9 +219,14 @@ class Organisation:
         match = ROOT.match(request.path)
         if match is None:
             raise no_segment(request.path)
+        content_type = request.headers.get("content-type", JSON_TYPE)
+        if request.body and not content_type.lower().startswith(JSON_TYPE):
+            raise wrong_media_type(content_type)
         root, path = f"{request.origin}{match.group().rstrip('/')}/", request.path[match.end() :]
         preferences = parse_preferences(request.headers.get("prefer", ""), request.headers.get("accept", ""))
-        call = Call(request, root, preferences, resolve, self._clock.now(), caller.user_id, BUSINESS_UNIT_ID)
+        call = Call(
+            request, root, preferences, resolve, self._clock.now(), caller.user_id, caller.business_unit_id
+        )
         return operate(self.platform, call, path)
 
     def _decorated(self, response: Response, client: str) -> Response:
@@ -229,6 +234,7 @@ class Organisation:
         return _with(
             response,
             ("OData-Version", "4.0"),
+            ("x-ms-service-request-id", request_id),
             ("x-ms-service-request-id", request_id),
             ("REQ_ID", request_id),
             *self.protection.headers(client),
@@ -270,17 +276,22 @@ def _with(response: Response, *headers: tuple[str, str]) -> Response:
     return Response(response.status, (*headers, *response.headers), response.body)
 
 
-def _error(status: int, code: str, message: str) -> Response:
-    body = encode({"error": {"code": code, "message": message}}).encode()
+def _error(status: int, code: str, message: str, annotations: Mapping[str, str] | None = None) -> Response:
+    body = in_bytes(encode({"error": {"code": code, "message": message, **(annotations or {})}}))
     return Response(status, (JSON,), body)
 
 
-def _refused(refusal: Refusal) -> Response:
-    return _error(refusal.status, refusal.code, refusal.message)
+def _refused(refusal: Refusal, request: Request) -> Response:
+    """The error's body, with the annotations of errors that the request asks for."""
+    known = error_annotations(refusal)
+    wants = parse_preferences(request.headers.get("prefer", "")).wants
+    wanted = {f"@{name}": text for name, text in known.items() if wants(name)}
+    return _error(refusal.status, refusal.code, refusal.message, wanted)
 
 
 def _throttled(throttled: ThrottledError) -> Response:
-    return _with(_refused(throttled), ("Retry-After", str(throttled.retry_after_s)))
+    refused = _error(throttled.status, throttled.code, throttled.message)
+    return _with(refused, ("Retry-After", str(throttled.retry_after_s)))
 
 
 def _failure(status: int) -> Response:

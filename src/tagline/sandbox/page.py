@@ -59,7 +59,7 @@ class Front:
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
-        if request.path in ("", "/") and request.method == "GET":
+        if request.path in ("", "/") and request.method in ("GET", "HEAD"):
             return self._page()
         return self._login.handle(request)
 

@@ -70,4 +70,6 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     if wrong or marker.args:
         named = ", ".join(wrong) or "a value without a name"
         raise pytest.UsageError(f"{MARKER} takes {', '.join(sorted(_OPTIONS))}, not {named}")
+    if isinstance(marker.kwargs.get("environments"), str):
+        raise pytest.UsageError(f"environments of {MARKER} is a tuple of names, such as ('dev', 'qa')")
     return dict(marker.kwargs)

@@ -32,6 +32,8 @@ from tagline.sandbox.values import Request, Response
 
 TIME_ZONE = "America/New_York"
 CURRENCY = "USD"
+PLACES = ("dev", "qa", "prod")
+"""The checked-in environments. Each has the same ids, credentials and ports whichever of them are served."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ class Endpoints:
 def _prefix(environment: str) -> str:
     """Of the variables that hold an environment's secrets."""
     return f"TAGLINE_{environment.upper().replace('-', '_')}"
+
+
+def places(environments: Sequence[str]) -> Mapping[str, int]:
+    """Each environment's number, which its ids and ports follow from; those of other names come after the known ones."""
+    others = (name for name in environments if name not in PLACES)
+    number = {name: index for index, name in enumerate((*PLACES, *others))}
+    return {name: number[name] for name in environments}
 
 
 class Sandbox:
@@ -91,7 +100,7 @@ class Sandbox:
         self._client_ids: dict[str, str] = {}
         self._deployers: dict[str, Application] = {}
         self._finance_ids: dict[str, str] = {}
-        for number, name in enumerate(environments):
+        for name, number in places(environments).items():
             self._build(name, seed * 100 + number, rate_limits=rate_limits, solution=solution)
 
     def _build(self, name: str, seed: int, *, rate_limits: bool, solution: bool) -> None:
@@ -216,11 +225,14 @@ class Sandbox:
         remarks = [
             f"{len(shop.webhooks.registered)} webhooks, {waiting} deliveries on their way, {lost} given up"
         ]
+        told = [
+            f"{finance.events.waiting()} business events on their way, {len(finance.events.given_up)} given up"
+        ]
         posts = [f"{organisation.webhooks.waiting()} deliveries on their way"]
         return [
             Shown("3dcart / Shift4Shop", at.shops[name], shop.door, sold, remarks),
             Shown("Dataverse", at.organisations[name], organisation.door, rows, posts),
-            Shown("Finance", at.finance[name], finance.door, held),
+            Shown("Finance", at.finance[name], finance.door, held, told),
         ]
 
     def connection_configs(self, env: str, endpoints: Endpoints | None = None) -> dict[str, dict[str, Any]]:

@@ -18,20 +18,20 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tagline.errors import UsageError
+from tagline.sandbox import assumptions
+from tagline.sandbox.arrival import GoneError, Receive, RefusedError, Scope, arrived
 from tagline.sandbox.ca import Authority
 from tagline.sandbox.dataverse_webhooks import TIMEOUT_S as WEBHOOK_TIMEOUT_S
 from tagline.sandbox.deliverer import Deliverer
 from tagline.sandbox.faults import BrokenConnection, Fault
 from tagline.sandbox.page import Site
-from tagline.sandbox.sandbox import Endpoints, Sandbox
-from tagline.sandbox.values import Request, Response
+from tagline.sandbox.sandbox import PLACES, Endpoints, Sandbox, places
+from tagline.sandbox.values import Response
 
 HOST = "127.0.0.1"
 MOST_AT_ONCE = 128
 """Requests that are answered at a time; more than any limit on concurrency, so that those can be met."""
 START_TIMEOUT_S = 30.0
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -70,30 +70,16 @@ class _Application:
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = await _request(scope, receive)
         try:
-            response = await asyncio.to_thread(self._site.handle, request)
+            response = await asyncio.to_thread(self._site.handle, await arrived(scope, receive))
+        except GoneError:
+            return
+        except RefusedError as refused:
+            await _respond(refused.response, refused.response.body, send)
         except BrokenConnection as broken:
             await _break(broken, scope, receive, send)
         else:
             await _respond(response, response.body, send)
-
-
-async def _request(scope: Scope, receive: Receive) -> Request:
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    query = scope["query_string"].decode("latin-1")
-    path = scope["raw_path"].decode("latin-1")
-    url = f"https://{headers['host']}{path}" + (f"?{query}" if query else "")
-    return Request(scope["method"], url, headers, body)
 
 
 async def _respond(response: Response, body: bytes, send: Send) -> None:
@@ -124,13 +110,13 @@ def bound(sandbox: Sandbox, base_port: int | None = None) -> Iterator[Sequence[s
     Take a port for every site, in the order of `Sandbox.sites`; whoever connects waits until they are served.
 
     Args:
-        base_port: First of consecutive ports: login, then shop and organisation of each environment, then Finance of each;
-            None lets the system choose.
+        base_port: The login's; the others follow as `ports_of` says. None lets the system choose.
 
     Raises:
         UsageError: A port is taken (code `sandbox-port-taken`).
     """
-    sockets = _bind(1 + 3 * len(sandbox.environments), base_port)
+    ports = ports_of(sandbox.environments, base_port)
+    sockets = _bind(ports)
     try:
         yield sockets
     finally:
@@ -155,7 +141,8 @@ def serve(
         sockets: Ports that `bound` took already, in place of others.
 
     Raises:
-        UsageError: A port is taken (code `sandbox-port-taken`).
+        UsageError: A port is taken (code `sandbox-port-taken`), or the certificate cannot be written (code
+            `sandbox-file-unusable`).
     """
     with ExitStack() as stack:
         # Ports first: a sandbox that cannot have them changes nothing for the one that has.
@@ -168,7 +155,9 @@ def serve(
         authority.issue(pem)
         deliverers = []
         for shop in sandbox.shops.values():
-            deliverers.append(Deliverer(shop.webhooks, sandbox.clock, ca_file, sandbox.save))
+            deliverers.append(
+                Deliverer(shop.webhooks, sandbox.clock, ca_file, sandbox.save, assumptions.WEBHOOK_TIMEOUT_S)
+            )
             shop.webhooks.on_queued = deliverers[-1].wake
         for organisation in sandbox.organisations.values():
             deliverers.append(
@@ -176,6 +165,11 @@ def serve(
             )
             organisation.webhooks.on_queued = deliverers[-1].wake
             organisation.webhooks.send = deliverers[-1].send
+        for finance in sandbox.finance.values():
+            deliverers.append(
+                Deliverer(finance.events, sandbox.clock, ca_file, sandbox.save, WEBHOOK_TIMEOUT_S)
+            )
+            finance.events.on_queued = deliverers[-1].wake
         servers = [_server(site, pem) for site in sandbox.sites(endpoints).values()]
         thread = threading.Thread(target=_run, args=(servers, sockets), name="sandbox sites", daemon=True)
         thread.start()
@@ -192,14 +186,31 @@ def serve(
             thread.join()
 
 
-def _bind(count: int, base_port: int | None) -> list[socket.socket]:
+def ports_of(environments: Sequence[str], base_port: int | None) -> list[int]:
+    """
+    The port of every site, in the order of `Sandbox.sites`; 0 where the system is to choose.
+
+    After the login come shop and organisation of dev, qa and prod, then Finance of each, whichever of them are served;
+    after these the three sites of each other environment.
+    """
+    if base_port is None:
+        return [0] * (1 + 3 * len(environments))
+    known = len(PLACES)
+    pairs, finance = [], []
+    for place in places(environments).values():
+        own = 1 + 2 * place if place < known else 1 + 3 * place
+        pairs += [base_port + own, base_port + own + 1]
+        finance.append(base_port + (1 + 2 * known + place if place < known else own + 2))
+    return [base_port, *pairs, *finance]
+
+
+def _bind(ports: Sequence[int]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
-    for index in range(count):
+    for port in ports:
         # asyncio switches Nagle's delay off only for sockets that name their protocol.
         one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sockets.append(one)
-        port = 0 if base_port is None else base_port + index
         try:
             one.bind((HOST, port))
             one.listen()  # two that are bound and do not listen yet may share a port

@@ -14,7 +14,15 @@ from tagline.sandbox.catalogue import LIMITED, PRODUCTS, Product
 from tagline.sandbox.control import control_shop
 from tagline.sandbox.door import Door
 from tagline.sandbox.shop_access import Access, App, Permit, ShopKeys
-from tagline.sandbox.shop_answers import HEADERS, BadParameterError, error, form_of, rendered, shop_json
+from tagline.sandbox.shop_answers import (
+    HEADERS,
+    Answer,
+    BadParameterError,
+    error,
+    form_of,
+    rendered,
+    shop_json,
+)
 from tagline.sandbox.shop_api import ShopApi
 from tagline.sandbox.shop_fields import Record, amount_of
 from tagline.sandbox.shop_history import refund, write_history
@@ -189,6 +197,8 @@ class Shop:
         self._store.keep("orders", stamped(order, self.now()))
 
     def _answer(self, request: Request) -> Response:
+        if len(request.body) > self.quirks.largest_body:
+            return _page(413, "Request Entity Too Large")
         if (signed_in := self.access.answer(request)) is not None:
             return signed_in
         root = ROOT.match(request.path)
@@ -203,9 +213,14 @@ class Shop:
         if _media_type_is_wrong(request):
             return shop_json(error(415, "The media type is not supported").value, 415)
         try:
-            return rendered(self._api.route(request, path), request)
+            return self._told(self._api.route(request, path), request)
         except (BadParameterError, UnfitError) as refusal:
-            return rendered(error(400, str(refusal)), request)
+            return self._told(error(400, str(refusal)), request)
+
+    def _told(self, answer: Answer, request: Request) -> Response:
+        if answer.is_error and not self.quirks.error_bodies:
+            return Response(answer.status, HEADERS)
+        return rendered(answer, request)
 
     def _failure(self, status: int) -> Response:
         if status == 429:

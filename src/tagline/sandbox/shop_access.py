@@ -115,7 +115,7 @@ class Access:
     def _authorize(self, query: Mapping[str, str]) -> Response:
         app = self._apps.get(query.get("client_id", ""))
         target = query.get("redirect_uri", "")
-        if app is None or not target.startswith(app.redirect_uri):
+        if app is None or not target.startswith(app.redirect_uri) or not _is_address(target):
             return _refused("invalid_client" if app is None else "invalid_request", 400)
         back = {"state": query["state"]} if "state" in query else {}
         if query.get("response_type") == "code":
@@ -140,6 +140,14 @@ class Access:
             return _refused("invalid_grant", 400)
         token = self.grant(app.scopes)
         return plain_json({"access_token": token, "token_type": "bearer", "user_id": USER_ID})
+
+
+def _is_address(text: str) -> bool:
+    """Whether it can stand in a Location header."""
+    try:
+        return bool(urlsplit(text).netloc) and text.isascii() and text.isprintable()
+    except ValueError:
+        return False
 
 
 def _basic(header: str) -> dict[str, str]:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from tagline.sandbox.assumptions import ERROR_VALUE
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_xml import to_xml
 from tagline.sandbox.values import Request, Response
-from tagline.sandbox.wire import encode_doubles
+from tagline.sandbox.wire import encode_doubles, in_bytes
 
 HEADERS = (
     ("Cache-Control", "no-cache"),
@@ -38,6 +39,8 @@ class Answer:
     """What one element is called in XML."""
     has_records: bool = False
     """Whether `$select` and `$orderby` have something to work on."""
+    is_error: bool = False
+    """Whether it says what is wrong with the request as a whole."""
 
 
 def result(key: str, value: object, status: int, message: str) -> Record:
@@ -54,7 +57,7 @@ def new(key: str, value: object) -> Record:
 
 
 def error(status: int, message: str) -> Answer:
-    return Answer(status, [result("Error", "", status, message)])
+    return Answer(status, [result("Error", ERROR_VALUE, status, message)], is_error=True)
 
 
 def envelope(results: Sequence[Record], all_failed_status: int) -> Answer:
@@ -67,7 +70,7 @@ def envelope(results: Sequence[Record], all_failed_status: int) -> Answer:
 
 def shop_json(value: Any, status: int = 200) -> Response:
     """A body as the shop prints it."""
-    return Response(status, (("Content-Type", JSON), *HEADERS), encode_doubles(value).encode())
+    return Response(status, (("Content-Type", JSON), *HEADERS), in_bytes(encode_doubles(value)))
 
 
 def rendered(answer: Answer, request: Request) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from tagline.sandbox.assumptions import METHOD_NOT_ALLOWED_MESSAGE
+from tagline.sandbox.assumptions import DELETED_MESSAGE, METHOD_NOT_ALLOWED_MESSAGE
 from tagline.sandbox.shop_answers import Answer, envelope, error, form_of, new, result, updated
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_lists import kept, listing
@@ -27,6 +27,7 @@ from tagline.sandbox.values import Request
 from tagline.sandbox.wire import decode
 
 NEEDED_OF_WEBHOOKS = ("Name", "Url", "EventType", "Enabled")
+WRONG_FORMAT = "Format is JSON or XML"
 NOT_FOUND = "The requested resource was not found"
 LONGEST_KEY = 18
 """Digits of a key that is looked for; no shop has more."""
@@ -229,7 +230,7 @@ class ShopApi:
             case "DELETE":
                 del registered[webhook_id]
                 self._store.on_change("webhooks", webhook_id)
-                return Answer(200, [result("Id", webhook_id, 200, "deleted successfully")])
+                return Answer(200, [result("Id", webhook_id, 200, DELETED_MESSAGE)])
         return _not_allowed(method)
 
     def _register(self, sent: Mapping[str, Any]) -> Record:
@@ -242,9 +243,10 @@ class ShopApi:
             return result("Id", 0, 400, str(unfit))
         if hook["EventType"] not in store.quirks.webhook_events:
             return result("Id", 0, 400, "EventType is not an event")
+        if (form := _form(hook)) is None:
+            return result("Id", 0, 400, WRONG_FORMAT)
         now = store.now()
-        hook |= {"Id": store.webhooks.new_id(), "DateCreated": now, "DateUpdated": now}
-        hook["Format"] = hook["Format"].upper() or "JSON"
+        hook |= {"Id": store.webhooks.new_id(), "DateCreated": now, "DateUpdated": now, "Format": form}
         store.webhooks.registered[hook["Id"]] = hook
         store.on_change("webhooks", hook["Id"])
         return new("Id", hook["Id"])
@@ -259,9 +261,17 @@ class ShopApi:
             after = merged(WEBHOOKS, registered[webhook_id], wanted, self._store.quirks)
         except UnfitError as unfit:
             return result("Id", webhook_id, 400, str(unfit))
-        registered[webhook_id] = {**after, "DateUpdated": self._store.now()}
+        if (form := _form(after)) is None:
+            return result("Id", webhook_id, 400, WRONG_FORMAT)
+        registered[webhook_id] = {**after, "Format": form, "DateUpdated": self._store.now()}
         self._store.on_change("webhooks", webhook_id)
         return updated("Id", webhook_id)
+
+
+def _form(hook: Record) -> str | None:
+    """The form of a webhook's deliveries as it is kept, None where it is none."""
+    form = str(hook["Format"]).strip().upper() or "JSON"
+    return form if form in ("JSON", "XML") else None
 
 
 def _query(request: Request) -> Mapping[str, str]:

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from tagline.sandbox.assumptions import STATUS_12
+
 Record = dict[str, Any]
 """A JSON object of the shop; doubles are `Decimal`, times are text in store time."""
 ZERO: Final = Decimal(0)
+CARD_VERIFICATION: Final = "EQ8AAQIDBA=="
+"""The opaque constant that stands where a verification code was."""
 
 ORDER: Final[Mapping[str, Any]] = {
     "InvoiceNumberPrefix": "AB-",
@@ -178,6 +182,15 @@ LENGTHS: Final[Mapping[str, int]] = {
     "BillingCountry": 50,
     "BillingPhoneNumber": 30,
     "BillingEmail": 100,
+    "CardType": 50,
+    "CardNumber": 255,
+    "CardName": 200,
+    "CardExpirationMonth": 10,
+    "CardExpirationYear": 10,
+    "CardStartMonth": 10,
+    "CardStartYear": 10,
+    "CardAddress": 150,
+    "CardVerification": 50,
     "IP": 16,
     "ExternalComments": 50,
     "ShipmentAddress": 255,
@@ -195,6 +208,7 @@ LENGTHS: Final[Mapping[str, int]] = {
     "ShipmentState": 50,
     "ShipmentZipCode": 20,
     "ShipmentTrackingCode": 100,
+    "ShipmentUserID": 50,
     "ItemID": 150,
     "ItemAdditionalField1": 255,
     "ItemAdditionalField2": 255,
@@ -202,6 +216,10 @@ LENGTHS: Final[Mapping[str, int]] = {
     "ItemPageAdded": 255,
     "ItemAvailability": 150,
     "ItemCatalogIDOptions": 255,
+    "ItemWarehouseLocation": 150,
+    "ItemWarehouseBin": 150,
+    "ItemWarehouseAisle": 150,
+    "ItemWarehouseCustom": 150,
     "TransactionID": 50,
     "TransactionType": 10,
     "TransactionMethod": 255,
@@ -224,7 +242,7 @@ STATUSES: Final[Mapping[int, str]] = {
     9: "Custom 2",
     10: "Custom 3",
     11: "Unpaid",
-    12: "Recurring Orders",
+    12: STATUS_12,
     13: "Review",
     14: "POS",
     15: "Custom 4",

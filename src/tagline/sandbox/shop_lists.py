@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import chain, islice
 from typing import Any
 
+from tagline.sandbox.assumptions import LASTUPDATE_END_IS_MIDNIGHT
 from tagline.sandbox.shop_answers import PAST_THE_END, Answer, BadParameterError, error
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_quirks import ShopQuirks
@@ -35,7 +36,7 @@ class Compare(StrEnum):
     SINCE_DAY = "since-day"
     """Takes a date alone."""
     UNTIL_DAY = "until-day"
-    """Takes a date alone, and ends at its midnight."""
+    """Takes a date alone, and by assumption ends at its midnight."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ def _moment(each: Filter, text: str) -> str:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 - store-local by definition
         except ValueError:
             continue
-        if each.compare is Compare.UNTIL and form == DAY:
+        whole_day = each.compare is Compare.UNTIL_DAY and not LASTUPDATE_END_IS_MIDNIGHT
+        if form == DAY and (each.compare is Compare.UNTIL or whole_day):
             moment += timedelta(days=1, seconds=-1)
         return moment.isoformat()
     raise BadParameterError(f"The value of {each.parameter} is not a date")

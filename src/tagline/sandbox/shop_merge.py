@@ -22,9 +22,14 @@ def merged_order(order: Record, sent: Mapping[str, Any], quirks: ShopQuirks, now
         UnfitError: A value does not fit its field.
     """
     after = merged(ORDERS, order, sent, quirks)
-    for shipment in by_name(sent).get("shipmentlist") or ():
-        if by_name(shipment).get("shipmentorderstatus") is not None and whole(shipment, "ShipmentID") == 0:
-            after["OrderStatusID"] = whole(shipment, "ShipmentOrderStatus")
+    told = {
+        whole(shipment, "ShipmentID")
+        for shipment in by_name(sent).get("shipmentlist") or ()
+        if by_name(shipment).get("shipmentorderstatus") is not None
+    }
+    own = next((s for s in after["ShipmentList"] if s["ShipmentID"] == 0), None)
+    if own is not None and 0 in told:
+        after["OrderStatusID"] = own["ShipmentOrderStatus"]
     return stamped(summed(order, after), now)
 
 
@@ -85,9 +90,10 @@ def created_order(
         shipments = [_to_billing_address(order)]
     if len(shipments) == 1:
         shipments[0]["ShipmentID"] = 0
-    for index, shipment in enumerate(shipments, 1):
+    told = given.get("shipmentlist") or [{}]
+    for index, (shipment, said) in enumerate(zip(shipments, told, strict=True), 1):
         shipment["ShipmentNumber"] = index
-        if "ShipmentOrderStatus" not in given:
+        if by_name(said).get("shipmentorderstatus") is None:
             shipment["ShipmentOrderStatus"] = order["OrderStatusID"]
     order["ShipmentList"] = shipments
     for field in ("TransactionList", "QuestionList"):

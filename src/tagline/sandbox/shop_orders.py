@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from tagline.sandbox.shop_fields import ITEM, ORDER, SHIPMENT, TRANSACTION, ZERO, Record, amount_of, fresh
+from tagline.sandbox.shop_fields import (
+    CARD_VERIFICATION,
+    ITEM,
+    ORDER,
+    SHIPMENT,
+    TRANSACTION,
+    ZERO,
+    Record,
+    amount_of,
+    fresh,
+)
 from tagline.sandbox.shop_shape import TRACKING_WIDTH
 from tagline.sandbox.shoppers import Draft, Line, Payment, option_price
 
@@ -18,8 +28,6 @@ METHODS = {
     Payment.GIFT_AND_CARD: "Credit Card",
     Payment.CHECK: "Check by Mail",
 }
-CARD_VERIFICATION = "EQ8AAQIDBA=="
-"""The opaque constant that stands where a verification code was."""
 
 
 @dataclass(frozen=True)

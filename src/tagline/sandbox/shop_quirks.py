@@ -16,6 +16,8 @@ class ShopQuirks:
 
     unauthorised_body: Mapping[str, Any] | None = field(default_factory=lambda: assumptions.UNAUTHORISED_BODY)
     """None sends an empty body."""
+    error_bodies: bool = assumptions.ERROR_BODIES
+    largest_body: int = assumptions.LARGEST_BODY
     limit_above_cap_is_clamped: bool = assumptions.LIMIT_ABOVE_CAP_IS_CLAMPED
     offset_zero_is_one: bool = assumptions.OFFSET_ZERO_IS_ONE
     throttle_status: int = assumptions.THROTTLE_STATUS
@@ -27,10 +29,13 @@ class ShopQuirks:
     """False cuts it."""
     webhook_retry_after: tuple[timedelta, ...] = assumptions.WEBHOOK_RETRY_AFTER
     webhook_events: Mapping[int, str] = field(default_factory=lambda: assumptions.WEBHOOK_EVENTS)
+    webhook_failed_from: int = assumptions.WEBHOOK_FAILED_FROM
     put_triggers_order_changed: bool = assumptions.PUT_TRIGGERS_ORDER_CHANGED
+    probe_once: bool = assumptions.PROBE_ONCE
     probe_answer_is_ignored: bool = assumptions.PROBE_ANSWER_IS_IGNORED
     name_filters_contain: bool = assumptions.NAME_FILTERS_CONTAIN
     unknown_customer_is_refused: bool = assumptions.UNKNOWN_CUSTOMER_IS_REFUSED
+    unknown_product_is_refused: bool = assumptions.UNKNOWN_PRODUCT_IS_REFUSED
     customer_email_is_unique: bool = assumptions.CUSTOMER_EMAIL_IS_UNIQUE
     nested_options_are_written: bool = assumptions.NESTED_OPTIONS_ARE_WRITTEN
     cancelled_orders_return_stock: bool = assumptions.CANCELLED_ORDERS_RETURN_STOCK

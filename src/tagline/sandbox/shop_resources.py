@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tagline.sandbox import shop_shapes as shapes
+from tagline.sandbox.assumptions import REQUIRED_OF_NEW
 from tagline.sandbox.shop_lists import OTHER_CAP, Compare, Filter
 from tagline.sandbox.shop_shape import Shape
 
@@ -119,7 +120,7 @@ RESOURCES: Final[Mapping[str, Resource]] = {
         cap=200,
         filters=PRODUCT_FILTERS,
         within="SKUInfo",
-        required=("SKU", "Name"),
+        required=REQUIRED_OF_NEW["products"],
         events=(PRODUCT_NEW, PRODUCT_CHANGED),
         parts={
             "advancedoptions": Part("AdvancedOptionList", frozenset({"GET", "PUT"})),
@@ -138,22 +139,24 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "customers": Resource(
         shapes.CUSTOMERS,
         filters=CUSTOMER_FILTERS,
-        required=("Email",),
+        required=REQUIRED_OF_NEW["customers"],
         events=(CUSTOMER_NEW, CUSTOMER_CHANGED),
     ),
-    "customergroups": Resource(shapes.CUSTOMER_GROUPS, required=("Name",)),
+    "customergroups": Resource(shapes.CUSTOMER_GROUPS, required=REQUIRED_OF_NEW["customergroups"]),
     "categories": Resource(
         shapes.CATEGORIES,
         filters=_filters("category name CategoryName"),
-        required=("CategoryName",),
+        required=REQUIRED_OF_NEW["categories"],
         parts={"options": Part("OptionSetList")},
     ),
     "manufacturers": Resource(
         shapes.MANUFACTURERS,
         filters=_filters("manufacturer name ManufacturerName"),
-        required=("ManufacturerName",),
+        required=REQUIRED_OF_NEW["manufacturers"],
     ),
-    "distributors": Resource(shapes.DISTRIBUTORS, filters=DISTRIBUTOR_FILTERS, required=("CompanyName",)),
+    "distributors": Resource(
+        shapes.DISTRIBUTORS, filters=DISTRIBUTOR_FILTERS, required=REQUIRED_OF_NEW["distributors"]
+    ),
     "rma": Resource(
         shapes.RMAS,
         verbs=READ,

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from tagline.sandbox.shop_fields import STATUSES, ZERO, Record
+from tagline.sandbox.shop_fields import CARD_VERIFICATION, STATUSES, ZERO, Record
 from tagline.sandbox.shop_quirks import ShopQuirks
 
 BLANKS: Final[Mapping[str, Any]] = {"i": 0, "d": ZERO, "s": "", "t": "", "b": False, "[]": (), "{}": {}}
@@ -244,4 +244,8 @@ def _text(shape: Shape, name: str, value: str, quirks: ShopQuirks) -> str:
         raise UnfitError("ShipmentMethodName holds characters that are not allowed")
     if name == "ShipmentTrackingCode" and value.strip():
         return value.strip().ljust(TRACKING_WIDTH)
+    if name == "CardNumber" and value.strip():
+        return f"XXXX-XXXX-XXXX-{value.strip()[-4:]}"
+    if name == "CardVerification" and value.strip():
+        return CARD_VERIFICATION
     return value[:longest]

@@ -114,7 +114,8 @@ class Store:
         self.on_change(name, key)
 
     def remove(self, name: str, key: int) -> None:
-        """Take away a record; orders stay for ever."""
+        """Take away a record, whose number nobody gets again; orders stay for ever."""
+        self._next.setdefault(RESOURCES[name].key, max(self.tables[name]) + 1)
         del self.tables[name][key]
         self.on_change(name, key)
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import compress
 from random import Random
 from typing import Any
 
@@ -154,9 +155,11 @@ class Webhooks:
         random = Random(f"{self.mishaps.seed} {self._draws}")  # noqa: S311 - mishaps need a seed, not secrecy
         kept = [d for d in due if random.random() >= self.mishaps.lost]
         if self.mishaps.late:
-            late = [d for d in kept if d.attempts == 0 and random.random() < self.mishaps.late]
-            kept = [d for d in kept if d not in late]
+            # Each by itself, not by what it is equal to: two changes of one moment are two deliveries.
+            is_late = [d.attempts == 0 and random.random() < self.mishaps.late for d in kept]
             then = self.clock.now() + self.mishaps.late_by
+            late = compress(kept, is_late)
+            kept = [d for d, behind in zip(kept, is_late, strict=True) if not behind]
             self._queue += [replace(d, due=then, attempts=1) for d in late]
         kept += [d for d in kept if random.random() < self.mishaps.doubled]
         if self.mishaps.reordered:
@@ -164,7 +167,7 @@ class Webhooks:
         return kept
 
     def _sent(self, send: Send, delivery: Delivery) -> bool:
-        if delivery.webhook_id not in self._probed:
+        if delivery.webhook_id not in self._probed or not self.quirks.probe_once:
             status = send(Request("GET", delivery.url))
             self._probed.add(delivery.webhook_id)
             if not self.quirks.probe_answer_is_ignored and status != 200:
@@ -174,7 +177,7 @@ class Webhooks:
             "content-length": str(len(delivery.body)),
         }
         status = send(Request("POST", delivery.url, headers, delivery.body))
-        return status is not None and status < 500
+        return status is not None and status < self.quirks.webhook_failed_from
 
     def _again(self, delivery: Delivery) -> None:
         spacing = self.quirks.webhook_retry_after

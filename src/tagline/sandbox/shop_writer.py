@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from tagline.sandbox.assumptions import DELETED_MESSAGE
 from tagline.sandbox.shop_answers import new, result, updated
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_merge import created_order, merged_order, merged_part, with_part
@@ -60,7 +61,7 @@ class Writer:
     def delete(self, name: str, key: int) -> Record:
         """Remove a standing record."""
         self._store.remove(name, key)
-        return result(RESOURCES[name].key, key, 200, "deleted successfully")
+        return result(RESOURCES[name].key, key, 200, DELETED_MESSAGE)
 
     def add_part(self, name: str, key: int, field: str, sent: Sent) -> Record:
         """One more row in a list of a standing record."""
@@ -169,6 +170,8 @@ class Writer:
     def _complete(self, item: Record, sent: Any) -> Record:
         """What an item leaves out comes from the product, or the variant whose options it names."""
         product = self._store.tables["products"].get(item["CatalogID"])
+        if product is None and not self._store.quirks.unknown_product_is_refused:
+            return item
         if product is None:
             raise UnfitError(f"CatalogID {item['CatalogID']} does not exist")
         info, given = product["SKUInfo"], by_name(sent)

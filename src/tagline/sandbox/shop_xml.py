@@ -14,6 +14,8 @@ NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _OPENING = '<?xml version="1.0" encoding="utf-8"?>'
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MAX_DEPTH = 20
+PIECE = 65_536
+"""Bytes that are parsed before somebody looks whether to go on: the parser does not end in the middle of what it was fed."""
 
 
 def to_xml(value: Any, name: str) -> str:
@@ -59,21 +61,38 @@ def from_xml(body: bytes) -> Any:
     """
     if b"\0" in body or b"<!" in body.replace(b"<![CDATA[", b""):
         raise ValueError("a document type, or an encoding that could hide one, is not taken")
+    parser = ET.XMLParser(target=_Shallow())  # noqa: S314 - without a document type there are no entities to expand
     try:
-        root = ET.fromstring(body)  # noqa: S314 - without a document type there are no entities to expand
+        for start in range(0, len(body), PIECE):
+            parser.feed(body[start : start + PIECE])
+        root = parser.close()
     except ET.ParseError as error:
         raise ValueError("no XML") from error
-    return _value(root, 0)
+    return _value(root)
 
 
-def _value(element: ET.Element, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deeply")
+class _Shallow(ET.TreeBuilder):
+    """Ends at the first element that is nested too deeply, not after it has built ten million of them."""
+
+    _depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ET.Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ET.Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
+def _value(element: ET.Element) -> Any:
     tag = element.tag.rpartition("}")[2]
     if element.get(NIL) == "true":
         return None
     if tag.endswith("List") or tag.startswith("ArrayOf"):
-        return [_value(child, depth + 1) for child in element]
+        return [_value(child) for child in element]
     if len(element):
-        return {child.tag.rpartition("}")[2]: _value(child, depth + 1) for child in element}
+        return {child.tag.rpartition("}")[2]: _value(child) for child in element}
     return element.text or ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from tagline.errors import UsageError
 
 FORMAT: Final = 1
 """Changes when a newer sandbox cannot read what an older one kept."""
+OWNER_ONLY: Final = 0o600
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS base (fact TEXT PRIMARY KEY, value TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS kept"
@@ -63,15 +65,16 @@ class Store(Protocol):
 
 class StateFile:
     """
-    One file for all sites.
+    One file for all sites, for its owner's eyes alone: tokens that were given to apps are in it.
 
     Args:
-        path: The file; it is made where there is none.
+        path: The file; it is made where there is none, with the folders on the way.
         base: What it was made with; another sandbox does not fit it.
 
     Raises:
         UsageError: The file is none of ours (code `sandbox-state-unreadable`), belongs to another sandbox (code
-            `sandbox-state-other`), or is in use (code `sandbox-state-in-use`).
+            `sandbox-state-other`), is in use (code `sandbox-state-in-use`), or cannot be written at all (code
+            `sandbox-file-unusable`).
     """
 
     def __init__(self, path: Path, base: Mapping[str, Any]) -> None:
@@ -79,10 +82,11 @@ class StateFile:
         self._stores: dict[str, Store] = {}
         self._changed: dict[str, set[tuple[str, Any]]] = {}
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _touch(path)
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)
         try:
             self._open({"format": FORMAT, **base})
+            _close_to_others(path)
         except sqlite3.OperationalError as error:
             self._database.close()
             raise UsageError(
@@ -199,6 +203,26 @@ class StateFile:
             self._database.execute("SELECT name, key, value FROM kept WHERE site = ?", (site,))
         ) as found:
             return [(name, _key(key), _value(value)) for name, key, value in found]
+
+
+def _touch(path: Path) -> None:
+    """Make the file where there is none; what SQLite puts beside it takes on its mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
+    except OSError as error:
+        raise UsageError(
+            f"the state file {path} cannot be written: {error.strerror}",
+            code="sandbox-file-unusable",
+            hint="give --state a file in a folder that you may write to",
+        ) from error
+
+
+def _close_to_others(path: Path) -> None:
+    """Files of an earlier sandbox, or copied ones, may have been readable by everybody."""
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        if file.exists():
+            file.chmod(OWNER_ONLY)
 
 
 class _Transaction:

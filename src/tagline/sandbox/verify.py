@@ -159,7 +159,8 @@ def _unauthorised_body(asked: _Asked) -> tuple[object, object]:
 def _limit_above_cap(asked: _Asked) -> tuple[object, object] | None:
     counted = asked.get("/Orders?countonly=1")
     told = counted.json() if counted.status == 200 else {}
-    if not isinstance(told, Mapping) or int(told.get("TotalCount") or 0) <= 300:
+    count = told.get("TotalCount") if isinstance(told, Mapping) else None
+    if not isinstance(count, int) or count <= 300:
         return None
     answer = asked.get("/Orders?limit=301")
     clamped = answer.status in (200, 404) and len(_rows(answer)) <= 300
@@ -175,13 +176,38 @@ def _store_zone(asked: _Asked) -> tuple[object, object] | None:
     rows = _rows(asked.get("/StoreSettings"))
     standards = rows[0].get("StoreStandards") if rows else None
     zone = standards.get("StoreTimeZone") if isinstance(standards, Mapping) else None
-    return None if zone is None else (True, zone in available_timezones())
+    return None if zone is None else (True, str(zone) in available_timezones())
 
 
 def _events(asked: _Asked) -> tuple[object, object] | None:
     rows = _rows(asked.get("/Webhooks/Events?limit=100"))
-    told = {row.get("EventType"): row.get("EventName") for row in rows}
-    return (assumptions.WEBHOOK_EVENTS, dict(sorted(told.items(), key=str))) if told else None
+    told = {str(row.get("EventType")): row.get("EventName") for row in rows}
+    assumed = {str(number): name for number, name in assumptions.WEBHOOK_EVENTS.items()}
+    return (assumed, dict(sorted(told.items()))) if told else None
+
+
+def _past_the_end(asked: _Asked) -> Answer:
+    return asked.get("/OrderStatus?offset=100000")
+
+
+def _error_bodies(asked: _Asked) -> tuple[object, object]:
+    answer = _past_the_end(asked)
+    return (400, assumptions.ERROR_BODIES), (answer.status, bool(answer.body.strip()))
+
+
+def _error_value(asked: _Asked) -> tuple[object, object] | None:
+    answer = _past_the_end(asked)
+    try:
+        told = answer.json()[0]
+        return ("Error", assumptions.ERROR_VALUE, "400"), (told["Key"], told["Value"], told["Status"])
+    except Exception:  # noqa: BLE001 - a body of another kind is what ERROR_BODIES asks about
+        return None
+
+
+def _status_12(asked: _Asked) -> tuple[object, object] | None:
+    rows = _rows(asked.get("/OrderStatus?limit=100"))
+    found = [row.get("StatusDefinition") for row in rows if row.get("OrderStatusID") == 12]
+    return (assumptions.STATUS_12, found[0]) if found else None
 
 
 def _challenge(asked: _Asked) -> tuple[object, object]:
@@ -252,12 +278,44 @@ def _finance_page(asked: _Asked) -> tuple[object, object] | None:
     return (assumptions.FINANCE_PAGE_OPTION, f"${found[1]}") if found else None
 
 
+def _finance_paths(asked: _Asked) -> tuple[object, object] | None:
+    rows = _rows_of(asked.get("/data/Currencies?$select=CurrencyCode&$top=1"))
+    if not rows:
+        return None
+    code = quote(str(rows[0].get("CurrencyCode")), safe="")
+    answer = asked.get(f"/data/Currencies(CurrencyCode='{code}')/CurrencyCode")
+    return assumptions.FINANCE_PATHS_GO_BELOW_ROWS, answer.status == 200
+
+
+def _finance_names(asked: _Asked) -> tuple[object, object] | None:
+    told = {str(row.get("name")) for row in _rows_of(asked.get("/data/"))}
+    return (GUESSED_SETS, tuple(n for n in GUESSED_SETS if n in told)) if told else None
+
+
+def _rows_of(answer: Answer) -> list[Mapping[str, object]]:
+    """Of an OData list; none where it is another answer."""
+    body = answer.json() if answer.status == 200 else {}
+    value = body.get("value") if isinstance(body, Mapping) else None
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+GUESSED_SETS: Final = (
+    "ReleasedProductsV2",
+    "SalesPriceAgreements",
+    "SalesOrderLines",
+    "SalesInvoiceHeadersV2",
+)
+"""Entity sets whose names nothing better than memory tells."""
+
 QUESTIONS: Final[Mapping[str, Question]] = {
     "UNAUTHORISED_BODY": _unauthorised_body,
     "LIMIT_ABOVE_CAP_IS_CLAMPED": _limit_above_cap,
     "OFFSET_ZERO_IS_ONE": _offset_zero,
     "StoreTimeZone holds an IANA name": _store_zone,
     "WEBHOOK_EVENTS": _events,
+    "ERROR_BODIES": _error_bodies,
+    "ERROR_VALUE": _error_value,
+    "STATUS_12": _status_12,
     "UNAUTHORISED_CHALLENGE": _challenge,
     "UNSAFE_KEY_CHARACTERS": _unsafe_key,
     "DELTA_EXPIRED_STATUS": _expired_token,
@@ -267,5 +325,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "FINANCE_CHALLENGE": _finance_challenge,
     "FINANCE_MISSING_ROW_MESSAGE": _finance_missing,
     "FINANCE_PAGE_OPTION": _finance_page,
+    "FINANCE_PATHS_GO_BELOW_ROWS": _finance_paths,
+    ", ".join(GUESSED_SETS): _finance_names,
 }
 """By the assumption's constant, or by its words where it has none."""

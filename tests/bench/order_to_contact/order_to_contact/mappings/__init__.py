@@ -1,0 +1,1 @@
+"""One file a target entity; nothing but mapping functions."""

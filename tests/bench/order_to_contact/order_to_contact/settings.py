@@ -1,0 +1,7 @@
+"""It has none."""
+
+from tagline import Settings
+
+
+class NoSettings(Settings):
+    """Nothing differs by environment."""
