@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tagline.domain.model import KEEP, Model, Ref, ref
+    from tagline.domain.query import AnyOf, Comparison, Condition, Expand, Sort
     from tagline.domain.settings import Settings
     from tagline.domain.system import connection, every
     from tagline.flow import flow
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         expect,
         find,
         find_all,
+        find_where,
         reject,
         remove,
         require,
@@ -32,22 +34,30 @@ if TYPE_CHECKING:
         upsert,
         upsert_all,
     )
+    from tagline.flow.schedules import cron
     from tagline.mapping import mapping
 
 __all__ = [
     "KEEP",
+    "AnyOf",
+    "Comparison",
+    "Condition",
+    "Expand",
     "Found",
     "Model",
     "Ref",
     "Settings",
+    "Sort",
     "Written",
     "act",
     "connection",
     "create_once",
+    "cron",
     "every",
     "expect",
     "find",
     "find_all",
+    "find_where",
     "flow",
     "mapping",
     "ref",
@@ -61,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "tagline.domain.model": ("KEEP", "Model", "Ref", "ref"),
+    "tagline.domain.query": ("AnyOf", "Comparison", "Condition", "Expand", "Sort"),
     "tagline.domain.settings": ("Settings",),
     "tagline.domain.system": ("connection", "every"),
     "tagline.flow": ("flow",),
@@ -72,6 +83,7 @@ _HOMES = {
         "expect",
         "find",
         "find_all",
+        "find_where",
         "reject",
         "remove",
         "require",
@@ -79,6 +91,7 @@ _HOMES = {
         "upsert",
         "upsert_all",
     ),
+    "tagline.flow.schedules": ("cron",),
     "tagline.mapping": ("mapping",),
 }
 

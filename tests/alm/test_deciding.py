@@ -15,7 +15,7 @@ from tagline.alm.git import Repository
 from tagline.domain.lifecycle import DecisionKind, Hold, StageKind, Verdict
 from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
 
-from .conftest import ANN, BOB, NOW, OWN, World, git
+from .conftest import ANN, BOB, NOW, OWN, World, git, integration_files
 
 
 @pytest.fixture
@@ -36,6 +36,35 @@ def test_a_plan_says_what_would_happen_and_changes_nothing(world: World) -> None
     assert "shop and crm" in plan.stages[0].explain
     assert (plan.current, plan.head, plan.release) == (None, None, made)
     assert world.hub_refs() == before
+
+
+WATCH = """
+
+@flow(on=[crm.account_changed], {sweep}key=lambda account: str(account.accountid))
+async def watch(account: Account, settings: OrdersSettings) -> None:
+    require(account.name, cause="nameless")
+"""
+
+
+@pytest.mark.parametrize(
+    ("sweep", "told"),
+    [("sweep=every(minutes=5), ", "changes wait for the sweep"), ("", "nothing ever starts watch")],
+    ids=["swept", "unswept"],
+)
+def test_a_plan_says_whose_events_nobody_will_be_told_of(world: World, sweep: str, told: str) -> None:
+    flows = integration_files("1.1.0")["integrations/orders/orders/flows.py"]
+    flows = flows.replace("import flow, upsert", "import every, flow, require, upsert")
+    flows = flows.replace("connections import shop", "connections import crm, shop")
+    flows = flows.replace(
+        "from orders.conn", "from tagline.connectors.dataverse import Account\nfrom orders.conn"
+    )
+    made = world.release(
+        "1.1.0", files={"integrations/orders/orders/flows.py": flows + WATCH.format(sweep=sweep)}
+    )
+    world.prove(made)
+    (warning,) = world.plan(made).warnings
+    assert "[connections.crm] has no webhook_token" in warning
+    assert told in warning
 
 
 def test_a_decision_puts_code_configuration_evidence_and_its_own_record_on_the_branch(world: World) -> None:

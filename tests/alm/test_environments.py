@@ -117,6 +117,30 @@ def test_what_identifies_an_environment_is_not_shared(world: World, ours: str, t
     assert "dev and qa share" in error.message
 
 
+@pytest.mark.parametrize(("company", "is_shared"), [("USMF", True), ("camf", False)])
+def test_a_legal_entity_is_not_shared_and_its_environment_may_be(
+    world: World, company: str, is_shared: bool
+) -> None:
+    erp = """
+[connections.erp]
+system = "finance"
+url = "https://erp.example.com"
+tenant = "t"
+client_id = "c"
+client_secret = "env:ERP_SECRET"
+company = "{}"
+"""
+    files = {
+        "dev.toml": DEV + erp.format("usmf"),
+        "qa.toml": OWN.format(name="qa", number=1) + erp.format(company),
+    }
+    if is_shared:
+        assert "dev and qa share usmf at" in _refused(world, files).message
+    else:
+        world.commit({f"environments/{name}": text for name, text in files.items()})
+        assert environments.render(world.ann, "dev").config.connections["erp"].system == "finance"
+
+
 def test_a_broken_file_is_named_with_its_line(world: World) -> None:
     error = _refused(world, {"dev.toml": "agent = {"})
     assert (error.code, error.where["file"]) == ("config-invalid", "environments/dev.toml")

@@ -87,7 +87,12 @@ def make_dataverse(clock: VirtualClock, sign_in: Handler) -> Iterator[Callable[.
     made: list[Any] = []
 
     def make(
-        handler: Handler, *, read_only: bool = False, login: Handler | None = None, **changes: Any
+        handler: Handler,
+        *,
+        read_only: bool = False,
+        login: Handler | None = None,
+        secrets: Callable[[str], str] = SECRETS.__getitem__,
+        **changes: Any,
     ) -> Any:
         def answer(request: httpx.Request) -> httpx.Response:
             return (login or sign_in)(request) if request.url.host == "login.test" else handler(request)
@@ -104,7 +109,7 @@ def make_dataverse(clock: VirtualClock, sign_in: Handler) -> Iterator[Callable[.
             "crm",
             config,
             clock=clock,
-            secrets=SECRETS.__getitem__,
+            secrets=secrets,
             transport=httpx.MockTransport(answer),
             read_only=read_only,
             new_id=lambda: "1",

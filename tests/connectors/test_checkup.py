@@ -55,6 +55,14 @@ def test_a_certificate_says_itself_when_it_ends():
     assert (check.state, "2027-03-04" in check.found) == (State.WARNING, True)
 
 
+@pytest.mark.parametrize(
+    "address", ["", "https://", "https://[", "https://host:x", "https://host:99999", "host"]
+)
+def test_what_is_no_address_is_told_and_nothing_is_sent(address):
+    check = address_check(address, VirtualClock(datetime(2027, 1, 1, tzinfo=UTC)))
+    assert (check.state, bool(check.fix)) == (State.FAILED, True)
+
+
 def test_the_application_that_sets_up_is_looked_at_too():
     deploy = Identity(client_id="d", client_secret="env:D", expires=TODAY - timedelta(days=1))
     found = _checks(client_secret="env:S", expires=TODAY + timedelta(days=300), deploy=deploy)

@@ -40,8 +40,9 @@ DATAVERSE_ERRORS = [
     (400, "0x80044330", DEAD, "number-out-of-range"),
     (400, "0x8004431A", DEAD, "choice-unknown"),
     (400, "0x80040203", DEAD, "argument-refused"),
-    (403, "0x80040220", DEAD, "row-not-permitted"),
-    (403, "0x80048306", STOP, "not-permitted"),
+    (400, "0x80040216", DEAD, "argument-refused"),
+    (403, "0x80040220", STOP, "not-permitted"),
+    (403, "0x80048306", DEAD, "row-not-permitted"),
     (403, "0x80072560", STOP, "application-user-unusable"),
     (403, "0x80040225", STOP, "application-user-unusable"),
     (403, "0x8004d24b", STOP, "application-user-unusable"),
@@ -154,7 +155,7 @@ def test_every_refusal_of_the_sign_in_says_what_to_do(number):
         (206, "", DONE, ""),
         (418, "0x8000ffff", DEAD, "remote-refused"),
         (304, "", DEAD, "remote-refused"),
-        (599, "0x80040216", RETRY, "remote-failed"),
+        (599, "0x80040999", RETRY, "remote-failed"),
     ],
 )
 def test_what_no_table_knows_is_judged_by_its_class(table, status, code, disposition, cause):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tagline.connectors import connect
 from tagline.connectors.entra import Tokens
 from tagline.domain.environment import DataverseConnection, FinanceConnection, Identity
-from tagline.errors import NotAuthorisedError, RefusedError, TryAgainError, UsageError
+from tagline.errors import NotAuthorisedError, RefusedError, TaglineError, TryAgainError, UsageError
 
 WHO = {"UserId": "u-1", "BusinessUnitId": "b", "OrganizationId": "o"}
 
@@ -124,6 +124,9 @@ def test_the_sign_in_asks_for_the_organisation_by_client_secret(make_dataverse, 
         ("invalid_request", 90002, 400, "tenant does not exist"),
         ("invalid_scope", 70011, 400, "scope"),
         ("invalid_resource", 500011, 400, "organisation"),
+        ("invalid_client", 700027, 401, "certificate"),
+        ("invalid_client", 700024, 401, "out of date"),
+        ("invalid_request", 70021, 400, "federated credential"),
         ("invalid_client", 1, 401, "check tenant"),
     ],
 )
@@ -139,6 +142,73 @@ def test_a_refused_sign_in_tells_its_number_and_what_to_do(
     assert f"AADSTS{number}" in shown.message
     assert hint in shown.hint
     assert "canary" not in f"{shown} {shown.where} {shown.hint}{caplog.text}"
+
+
+def _odd(**changes):
+    good = {"token_type": "Bearer", "expires_in": 3599, "access_token": "canary"}
+    return httpx.Response(200, json={**good, **changes})
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(httpx.Response(200, json=[]), "sign-in-unavailable", id="list"),
+        pytest.param(httpx.Response(200, json="canary"), "sign-in-unavailable", id="text"),
+        pytest.param(httpx.Response(400, json=None), "sign-in-unavailable", id="null"),
+        pytest.param(httpx.Response(400, json=[]), "sign-in-unavailable", id="refused-with-a-list"),
+        pytest.param(_odd(access_token="canary\n"), "sign-in-unavailable", id="token-of-two-lines"),
+        pytest.param(_odd(access_token="c\xe4nary"), "sign-in-unavailable", id="token-beyond-ascii"),
+        pytest.param(_odd(access_token=5), "sign-in-failed", id="token-that-is-a-number"),
+        pytest.param(_odd(access_token=""), "sign-in-failed", id="token-that-is-empty"),
+        pytest.param(httpx.Response(200, json={}), "sign-in-failed", id="nothing"),
+        pytest.param(httpx.Response(400, json={"error_codes": 5}), "sign-in-failed", id="one-code"),
+        pytest.param(
+            httpx.Response(400, json={"error_codes": ["x", None]}), "sign-in-failed", id="odd-codes"
+        ),
+        pytest.param(httpx.Response(400, json={"error": ["canary"]}), "sign-in-failed", id="odd-error"),
+    ],
+)
+def test_a_token_answer_that_is_none_has_a_clear_end(make_dataverse, sign_in, caplog, answer, code):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(TaglineError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=login_answering(answer, sign_in)).probe()
+    assert caught.value.code == code
+    assert "canary" not in f"{caught.value} {caught.value.where}{caplog.text}"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({"expires_in": "3599"}, id="seconds-as-text"),
+        pytest.param({"expires_in": None}, id="no-seconds"),
+        pytest.param({"expires_in": [], "refresh_in": {}}, id="odd-seconds"),
+        pytest.param({"id_token": "x", "client_info": 5, "scope": 7}, id="members-that-nobody-asked-for"),
+    ],
+)
+def test_what_else_stands_in_a_token_answer_does_not_matter(make_dataverse, sign_in, odd):
+    login = login_answering(_odd(**odd), sign_in)
+    assert make_dataverse(lambda r: httpx.Response(200, json=WHO), login=login).probe()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [[], None, {"token_endpoint": 5, "authorization_endpoint": 5}, {"token_endpoint": "https://["}],
+    ids=["list", "null", "numbers", "no-address"],
+)
+def test_a_tenant_that_describes_itself_oddly_is_told(make_dataverse, told):
+    with pytest.raises(TaglineError) as caught:
+        make_dataverse(lambda r: pytest.fail("sent"), login=lambda r: httpx.Response(200, json=told)).probe()
+    assert caught.value.code in ("sign-in-unavailable", "sign-in-failed")
+
+
+def test_a_number_that_stands_in_the_text_alone_is_found(make_dataverse, sign_in):
+    told = {"error": "invalid_client", "error_description": "AADSTS7000222: canary"}
+    with pytest.raises(NotAuthorisedError) as caught:
+        make_dataverse(
+            lambda r: pytest.fail("sent"), login=login_answering(httpx.Response(401, json=told), sign_in)
+        ).probe()
+    assert "AADSTS7000222" in caught.value.message
+    assert "expired" in caught.value.hint
 
 
 def test_an_unknown_tenant_is_told(make_dataverse):
@@ -251,6 +321,34 @@ def test_an_assertion_of_another_provider_is_read_anew_at_each_sign_in(clock, si
     ) as client:
         client.probe()
     assert [form["client_assertion"] for form in seen] == [["second"], ["third"]]
+
+
+@pytest.mark.parametrize("proof", ["client_secret", "certificate"])
+def test_a_proof_that_is_renewed_while_the_process_runs_is_taken_up_when_the_old_one_is_refused(
+    clock, sign_in, proof
+):
+    """Nobody has to restart a worker because a secret or certificate was rotated."""
+    old, new = (_key_and_certificate(), _key_and_certificate()) if proof == "certificate" else ("old", "new")
+    stored, seen = [old], []
+
+    def login(request):
+        if request.method == "GET":
+            return sign_in(request)
+        form = parse_qs(request.read().decode())
+        seen.append(form.get("client_secret", form.get("client_assertion")))
+        return refusal("invalid_client", 7000222) if len(seen) == 2 else sign_in(request)
+
+    refused = iter([200, 401, 200, 401, 401])
+    with _client(clock, login, {proof: "file:proof"}, lambda _: stored[0], lambda _: next(refused)) as client:
+        client.probe()
+        stored[0] = new
+        client.probe()  # the token is refused, then the old proof, then all is well
+        assert len(seen) == 3
+        if proof == "client_secret":
+            assert seen == [["old"], ["old"], ["new"]]
+        with pytest.raises(NotAuthorisedError):
+            client.probe()  # nothing new stands there: asked once
+    assert len(seen) == 4
 
 
 def test_text_that_is_no_certificate_is_refused_without_showing_it(clock, sign_in):

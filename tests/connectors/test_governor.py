@@ -12,8 +12,8 @@ import pytest
 from tagline.clock import VirtualClock
 from tagline.connectors.budget_file import FileKeeper
 from tagline.connectors.budget_limits import ExecutionTime, InFlight, LeakyBucket, Told
-from tagline.connectors.budgets import governor_for
-from tagline.connectors.governor import Governor
+from tagline.connectors.budgets import governor_for, in_files
+from tagline.connectors.governor import Governor, MemoryKeeper
 from tagline.connectors.pace import Pace
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import TryAgainError
@@ -128,12 +128,12 @@ def test_a_worker_that_starts_anew_knows_what_the_one_before_it_spent(tmp_path, 
             "webhook_token": "env:C",
         }
     )
-    before = governor_for(config, clock, folder=tmp_path)
+    before = governor_for(config, clock, keep=in_files(tmp_path, clock))
     for _ in range(40):
         with before.admit():
             pass
     assert clock.now() == START
-    after = governor_for(config, clock, folder=tmp_path)
+    after = governor_for(config, clock, keep=in_files(tmp_path, clock))
     assert after.used() == pytest.approx(1.0)
     with after.admit():
         assert clock.now() > START
@@ -147,7 +147,12 @@ def test_a_worker_that_starts_anew_knows_what_the_one_before_it_spent(tmp_path, 
         "[]",
         '{"limits": [], "seen": 0, "silent_until": 0}',
         '{"limits": [{"kind": "LeakyBucket", "level": null, "at": 0}], "seen": 0, "silent_until": 0}',
+        '{"limits": [{"kind": "LeakyBucket", "level": [1], "at": 0}], "seen": 0, "silent_until": 0}',
+        '{"limits": [{"kind": "LeakyBucket", "level": NaN, "at": 0}], "seen": 0, "silent_until": 0}',
+        '{"limits": [{"kind": "LeakyBucket", "level": 0, "at": 0}], "seen": 0, "silent_until": Infinity}',
+        "[" * 100_000,
     ],
+    ids=["empty", "half", "list", "no-limits", "null", "list-for-number", "nan", "endless-silence", "deep"],
 )
 def test_a_file_that_cannot_be_read_counts_as_a_spent_budget(tmp_path, clock, text):
     path = tmp_path / "shop.json"
@@ -156,6 +161,45 @@ def test_a_file_that_cannot_be_read_counts_as_a_spent_budget(tmp_path, clock, te
     with governor.admit():
         pass
     assert (clock.now() - START).total_seconds() == pytest.approx(1, abs=0.01)
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A place in which nothing can be written: a file stands where its folder should be."""
+    (tmp_path / "state").write_text("")
+    return tmp_path / "state" / "budgets" / "shop.json"
+
+
+def test_an_answer_is_not_lost_because_the_budget_cannot_be_written_down(full_disk, clock, caplog):
+    """A write that the remote has performed would else be told of as failed."""
+    governor = Governor(clock, FileKeeper(full_disk, BUCKET, clock), 2)
+    for _ in range(5):
+        with governor.admit() as turn:
+            turn.told(200, 0.1)
+    # What cannot be read either counts as spent.
+    assert (clock.now() - START).total_seconds() == pytest.approx(5, abs=0.01)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_budget_is_shared_again_as_soon_as_it_can_be_written_down(tmp_path, full_disk, clock):
+    keeper = FileKeeper(full_disk, BUCKET, clock)
+    governor = Governor(clock, keeper, 2)
+    with governor.admit():
+        pass
+    (tmp_path / "state").unlink()
+    full_disk.parent.mkdir(parents=True)
+    with governor.admit():
+        pass
+    assert FileKeeper(full_disk, BUCKET, clock).look() == keeper.look()
+    assert governor.used() == pytest.approx(1, abs=0.01)
+
+
+def test_a_budget_is_shown_from_a_folder_that_cannot_be_written(tmp_path, clock):
+    path = tmp_path / "shop.json"
+    FileKeeper(path, BUCKET, clock).change(lambda pace: pace.full(START.timestamp()))
+    path.with_name("shop.json.lock").unlink()
+    path.with_name("shop.json.lock").mkdir()  # also for root, who may write anywhere
+    assert FileKeeper(path, BUCKET, clock).look().used(START.timestamp()) == 1
 
 
 def _take(path, count: int) -> None:
@@ -197,6 +241,23 @@ def _batches(count, parallel, per_unit_s=0.05):
 )
 def test_batches_are_as_large_as_the_budget_advises(count, parallel, per_unit_s, sizes):
     assert _batches(count, parallel, per_unit_s) == sizes
+
+
+def test_a_turn_given_up_in_a_silence_leaves_its_place(clock):
+    """It was never sent, so that it counts for nothing under way."""
+
+    class Throttled(MemoryKeeper):
+        """Somebody else is throttled just after the turn was taken."""
+
+        def look(self):
+            self.change(lambda pace: pace.stop(START.timestamp(), 300))
+            return super().look()
+
+    governor = Governor(clock, Throttled(Pace((InFlight(1),))), 2)
+    with pytest.raises(TryAgainError) as caught, governor.admit():
+        pytest.fail("sent")
+    assert caught.value.code == "remote-throttled"
+    assert governor.used() == 0
 
 
 def test_a_turn_taken_ahead_is_none_once_the_remote_wants_silence(clock):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tagline.clock import VirtualClock
 from tagline.connectors.budget_limits import ExecutionTime, LeakyBucket
 from tagline.connectors.governor import Governor
-from tagline.connectors.http import Http, Policy, tls
+from tagline.connectors.http import Http, Policy
 from tagline.connectors.messages import MAX_SILENCE_S, Call, Limits, number_of, retry_after_s
+from tagline.connectors.network import tls
 from tagline.connectors.pace import Pace
 from tagline.errors import RefusedError, TryAgainError, UsageError
 
@@ -332,3 +333,49 @@ def test_a_request_is_told_once_to_the_budget(clock):
     http.send(GET)
     assert governor.used() == pytest.approx(0.1)
     http.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.test:99999",
+        "https://api.test:x",
+        "https://[",
+        "https://",
+        "https://\xe4pi.test",
+        "api.test",
+    ],
+)
+def test_what_is_no_https_address_is_told_when_the_client_is_made(make_http, url):
+    with pytest.raises(UsageError) as caught:
+        make_http(answering()[0], urls=(url,))
+    assert caught.value.code == "url-not-https"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.test:x/", "https://api.test/\x00", "https://api.test/\ud800"], ids=ascii
+)
+def test_a_link_that_is_no_address_is_not_followed(make_http, url):
+    with pytest.raises(TryAgainError) as caught:
+        make_http(answering()[0]).send(Call("GET", url))
+    assert caught.value.code == "remote-unreachable"
+
+
+def test_a_header_that_cannot_be_sent_is_told_without_its_value(make_http):
+    with pytest.raises(TryAgainError) as caught:
+        make_http(answering()[0]).send(Call("GET", "https://api.test/", {"a": "c\xe4nary"}))
+    assert "nary" not in f"{caught.value} {caught.value.where}"
+
+
+def test_a_user_in_a_link_does_not_displace_the_token(make_http):
+    handler, seen = answering(httpx.Response(200))
+    make_http(handler).send(Call("GET", "https://:word@api.test/a", {"authorization": "Bearer t"}))
+    assert seen[0].headers["authorization"] == "Bearer t"
+
+
+def test_a_remote_that_says_at_once_is_asked_a_little_later_each_time(make_http, clock):
+    now = httpx.Response(429, headers={"retry-after": "0"})
+    handler, _ = answering(now, now, now, httpx.Response(200))
+    began = clock.now()
+    assert make_http(handler).send(GET).status == 200
+    assert (clock.now() - began).total_seconds() >= 0.5 + 1 + 2

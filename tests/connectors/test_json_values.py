@@ -44,6 +44,7 @@ def test_a_fraction_is_never_a_float():
         pytest.param("<html>", id="html"),
         pytest.param(b"\xff\xfe\xfd", id="no-text"),
         pytest.param("[" + "9" * 10_000 + "]", id="endless-integer"),
+        pytest.param("[" + "9" * 200 + "]", id="huge-integer"),
         pytest.param('"\\ud800"', id="half-a-character"),
         pytest.param('{"a\\uDC00": 1}', id="half-a-character-in-a-name"),
         pytest.param(b'"\xed\xa0\x80"', id="half-a-character-in-bytes"),

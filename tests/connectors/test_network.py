@@ -13,8 +13,9 @@ import trustme
 from tagline.clock import SystemClock
 from tagline.connectors.budget_limits import LeakyBucket
 from tagline.connectors.governor import Governor
-from tagline.connectors.http import Http, Policy, network
+from tagline.connectors.http import Http, Policy
 from tagline.connectors.messages import Call, Limits
+from tagline.connectors.network import network
 from tagline.connectors.pace import Pace
 from tagline.errors import RefusedError, TryAgainError
 
@@ -137,6 +138,25 @@ def test_a_closed_port_is_unreachable(authority, make_http):
     assert caught.value.code == "remote-unreachable"
 
 
+def test_a_server_without_a_safe_tls_is_refused_with_its_cause(make_http):
+    """It answers every greeting with the alert of a server that speaks TLS 1.1 at most."""
+
+    class Old(StreamRequestHandler):
+        def handle(self):
+            self.connection.recv(5)
+            self.wfile.write(b"\x15\x03\x02\x00\x02\x02\x46")
+
+    with ThreadingTCPServer(("localhost", 0), Old) as served:
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"https://localhost:{served.server_address[1]}"
+        with pytest.raises(RefusedError) as caught:
+            make_http(url).send(Call("GET", url))
+        served.shutdown()
+        thread.join()
+    assert (caught.value.code, "1.2" in caught.value.message) == ("tls-too-old", True)
+
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -169,6 +189,16 @@ def test_an_answer_that_is_none_is_lost(make_raw, authority, make_http, pieces, 
             itertools.chain([HEAD + b"content-length: 100000\r\n\r\n"], itertools.repeat(b"x")),
             Limits(attempts=1, answer_s=0.1),
             id="drops",
+        ),
+        pytest.param(
+            itertools.chain([HEAD], itertools.repeat(b"a")),
+            Limits(attempts=1, read_s=0.1, answer_s=0.1),
+            id="head-in-drops",
+        ),
+        pytest.param(
+            itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"),
+            Limits(attempts=1, read_s=0.1, answer_s=0.1),
+            id="interim-answers",
         ),
     ],
 )

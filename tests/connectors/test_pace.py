@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagline.clock import VirtualClock
@@ -40,7 +40,12 @@ def departures(pace, arrivals):
     return left
 
 
+FULL_AND_AHEAD = [*[(0.0, Lane.LIVE)] * 5, (0.0, Lane.BACK_FILL), (0.0, Lane.LIVE)]
+"""A back-fill takes a turn far ahead, while the bucket is full."""
+
+
 @given(arrivals, st.integers(2, 8), st.floats(0.5, 4))
+@example(FULL_AND_AHEAD, 5, 1.0)
 def test_a_leaky_bucket_is_never_overfilled_whoever_asks(arrivals, capacity, leak):
     level, at = 0.0, 0.0
     for instant in sorted(departures(Pace((LeakyBucket(capacity, leak),)), arrivals)):

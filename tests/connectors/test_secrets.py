@@ -1,6 +1,8 @@
 import pytest
 
 from tagline.connectors import resolve_secret
+from tagline.connectors.shift4shop.wire import sign_in_headers
+from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import UsageError
 
 
@@ -26,3 +28,19 @@ def test_a_secret_pasted_as_reference_is_not_repeated():
     with pytest.raises(UsageError) as caught:
         resolve_secret("hunter2hunter2")
     assert "hunter2" not in f"{caught.value} {caught.value.where} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "secret", ["canary two", "canary\ntwo", "canary\x7f", "canar\xfd", "\u201ccanary\u201d", ""], ids=ascii
+)
+@pytest.mark.parametrize(
+    "proof", [{"private_key": "env:A", "token": "env:A"}, {"access_token": "env:A"}], ids=len
+)
+def test_a_secret_that_no_header_can_carry_is_told_by_where_it_stands(proof, secret):
+    """Else it would look as if the shop could not be reached."""
+    given = {"store_url": "s", "time_zone": "UTC", "currency": "USD", "webhook_token": "env:B", **proof}
+    config = Shift4ShopConnection.model_validate({"system": "shift4shop", **given})
+    with pytest.raises(UsageError) as caught:
+        sign_in_headers(config, lambda _: secret)
+    assert (caught.value.code, caught.value.where) == ("secret-unusable", {"secret": "env:A"})
+    assert "canar" not in f"{caught.value} {caught.value.hint}"

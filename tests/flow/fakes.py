@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Key, Outcome, Row, Write, WriteKind
+from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Key, Matches, Outcome, Row, Write, WriteKind
+from tagline.domain.matching import in_order, matches
 from tagline.domain.model import Model, Ref, columns
+from tagline.domain.query import Query, conditions_of
 from tagline.errors import Disposition, TaglineError
 
 DONE = Disposition.DONE
@@ -33,12 +35,15 @@ class FakeRemote:
     """Outcomes of writes to these keys, instead of making them."""
     broken: dict[str, TaglineError] = field(default_factory=dict)
     """Errors raised by a verb of this name."""
+    unreadable: dict[Key, TaglineError] = field(default_factory=dict)
+    """Raised by a read that asks for one of these keys, whatever else it asks for."""
     answer_lost: TaglineError | None = None
     """Raised after the writes were made."""
     meanwhile: Callable[[], None] | None = None
     """What somebody else does between our read and our write, once."""
     calls: list[tuple[str, str, int]] = field(default_factory=list)
     """Verb, entity and how many rows were asked for, for each call."""
+    asked: list[Query] = field(default_factory=list)
     performed: list[Write] = field(default_factory=list)
     tables: dict[type[Model], dict[str, Stored]] = field(default_factory=dict)
 
@@ -68,6 +73,9 @@ class FakeRemote:
 
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         self._called("read", model, len(keys))
+        for key in keys:
+            if key in self.unreadable:
+                raise self.unreadable[key]
         found = ((key, self._find(model, key)) for key in keys)
         return {key: self._row(model, row_id, names, key) for key, row_id in found if row_id}
 
@@ -82,6 +90,29 @@ class FakeRemote:
                 if isinstance(ref := stored.values.get(parent), Ref) and ref.key[0][1] == parent_id
             ]
             for parent_id in parent_ids
+        }
+
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        self._called("query", asked[0].model, len(asked))
+        self.asked.extend(asked)
+        return [Matches(self._meeting(query)) for query in asked]
+
+    def _meeting(self, query: Query) -> list[Row]:
+        references = [c.value for c in conditions_of(query.where) if isinstance(c.value, Ref)]
+        assert all(self._is_bound(v) for v in references), "references are asked for by primary id"
+        table = self.tables.get(query.model, {})
+        blank = dict.fromkeys(query.model.model_fields)
+        met = (i for i, stored in table.items() if matches(query.where, {**blank, **stored.values}))
+        found = in_order(query.order_by, met, lambda row_id: table[row_id].values)
+        rows = [self._row(query.model, row_id, query.columns) for row_id in found[: query.limit]]
+        return [replace(row, expanded=self._expanded(query, table[row.id].values)) for row in rows]
+
+    def _expanded(self, query: Query, values: Mapping[str, Any]) -> dict[str, Row]:
+        points = {each: values.get(each.column) for each in query.expand}
+        return {
+            each.column: self._row(each.model, ref.key[0][1], each.columns, ref.key)
+            for each, ref in points.items()
+            if isinstance(ref, Ref) and ref.model is each.model
         }
 
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:

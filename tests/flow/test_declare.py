@@ -14,7 +14,7 @@ from tagline.connectors.dataverse.models import Account
 from tagline.connectors.shift4shop.models import Order
 from tagline.domain.system import System, Trigger, connection, every
 from tagline.errors import UsageError
-from tagline.flow import find, flow, update, upsert
+from tagline.flow import find, find_where, flow, update, upsert
 
 FIVE_MINUTES = every(minutes=5)
 
@@ -102,6 +102,10 @@ async def forgets(order: Order, settings: Shop) -> None:
     update(Account(tl_customerkey="c"))
 
 
+async def forgets_a_query(order: Order, settings: Shop) -> None:
+    find_where(Account, where=[])
+
+
 @pytest.mark.parametrize(
     ("function", "offset", "found"),
     [
@@ -116,6 +120,7 @@ async def forgets(order: Order, settings: Shop) -> None:
         (nests, 1, "`def` has no place in a flow"),
         (raises, 1, "`raise` has no place in a flow"),
         (forgets, 1, "update(...) is not awaited and so never happens"),
+        (forgets_a_query, 1, "find_where(...) is not awaited and so never happens"),
     ],
 )
 def test_another_shape_is_refused_with_its_line_and_a_remedy(

@@ -21,7 +21,7 @@ from tagline.connectors.dataverse.models import (
     TransactionCurrency,
 )
 from tagline.connectors.shift4shop.models import Order, OrderItem
-from tagline.domain.exchange import WriteKind
+from tagline.domain.exchange import ROW_CHANGED, Outcome, WriteKind
 from tagline.domain.model import ref
 from tagline.domain.system import every
 from tagline.errors import Disposition, RecordError
@@ -214,6 +214,45 @@ def test_a_reference_to_nothing_ends_its_record_alone(kind: Kind) -> None:
     )
     assert [t.key for t in made.told if t.entity == "salesorderdetail"] == [(("tl_linekey", "o-2.1"),)]
     assert list(made.errors) == ["1"]
+
+
+@both
+def test_a_row_that_cannot_be_read_ends_its_record_alone(kind: Kind) -> None:
+    """Rows are read a hundred at a time, and a remote may refuse one of them for what that one is."""
+    remote = a_remote()
+    closed = RecordError("closed to us", code="row-not-permitted", where={}, hint="share it")
+    remote.unreadable[("tl_orderkey", "o-5"),] = closed
+    made = run(kind, whole_order, orders(*(an_order(n, an_item()) for n in range(1, 10))), remote)
+    assert made.errors == {"5": closed}
+    assert {t.key for t in made.told if t.entity == "salesorder"} == {
+        (("tl_orderkey", f"o-{n}"),) for n in range(1, 10) if n != 5
+    }
+
+
+@pytest.mark.parametrize("has_etags", [True, False], ids=["by-version", "by-refusal"])
+def test_whoever_is_second_to_move_a_row_to_another_state_runs_again(has_etags: bool) -> None:
+    """A remote refuses the second fulfilment as it refuses a wrong one; the row's state tells which it was."""
+    remote = a_remote()
+    key = (("tl_orderkey", "o-1"),)
+    order = orders(an_order(1, an_item()))
+    run("live", whole_order, order, remote)
+    remote.has_etags = has_etags
+    if not has_etags:
+        remote.refusals[key] = Outcome(Disposition.DEAD_LETTER, code="remote-refused")
+    [row_id] = remote.tables[SalesOrder]
+    remote.meanwhile = lambda: remote.edit(SalesOrder, row_id, statecode=3)
+    shipped = orders(an_order(1, an_item(), OrderStatusID=SHIPPED))
+    error = run("live", whole_order, shipped, remote).errors["1"]
+    assert (error.code, error.disposition) == (ROW_CHANGED, Disposition.RETRY)
+    assert run("live", whole_order, shipped, remote).errors == {}
+
+
+def test_a_transition_that_is_refused_for_what_the_row_is_stays_refused() -> None:
+    remote = a_remote()
+    run("live", whole_order, orders(an_order(1, an_item())), remote)
+    remote.refusals[("tl_orderkey", "o-1"),] = Outcome(Disposition.DEAD_LETTER, code="remote-refused")
+    shipped = orders(an_order(1, an_item(), OrderStatusID=SHIPPED))
+    assert run("live", whole_order, shipped, remote).errors["1"].code == "remote-refused"
 
 
 @both

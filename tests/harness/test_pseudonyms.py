@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagline.connectors.dataverse.models import Account, SalesOrder
-from tagline.connectors.shift4shop.models import Order, Shipment
+from tagline.connectors.shift4shop.models import Order, Product, Shipment
+from tagline.domain.model import Model, Remote, column
 from tagline.harness.pseudonyms import Pseudonyms, leaks, only_declared, rewriter
 
 CARD = "4111 1111 1111 1111"
@@ -72,6 +74,29 @@ def test_a_name_is_a_pseudonym_where_it_may_be_a_customers_and_kept_where_it_nam
 def test_fields_that_no_model_declares_are_dropped_at_every_depth() -> None:
     raw = {"OrderID": 1, "IP": "10.0.0.1", "OrderItemList": [{"ItemID": "A", "ItemSerial": "s"}]}
     assert only_declared(raw, Order) == {"OrderID": 1, "OrderItemList": [{"ItemID": "A"}]}
+
+
+def test_a_product_keeps_its_form_and_nothing_but_declared_fields() -> None:
+    """The shop nests what our model has side by side with the rest."""
+    raw = {"SKUInfo": {"CatalogID": 1, "Name": "Cup", "Secret": "x"}, "MFGID": "m", "Unknown": 1}
+    assert only_declared(raw, Product) == {"SKUInfo": {"CatalogID": 1, "Name": "Cup"}, "MFGID": "m"}
+
+
+def test_the_fields_of_a_product_are_a_things_though_they_stand_in_two_objects() -> None:
+    """What stands beside the key of a product is no person's, whatever another model calls by the same name."""
+
+    class Person(Model):
+        remote: ClassVar[Remote] = Remote("shift4shop", "Person", "People", "PersonID")
+        MFGID: str = column(personal=True, default="")
+
+    rewrite = rewriter([Product, Person], Pseudonyms(b"key"))
+    assert rewrite({"SKUInfo": {"CatalogID": 1}, "MFGID": "part"})["MFGID"] == "part"
+    assert rewrite({"MFGID": "person"})["MFGID"] != "person"
+
+
+@pytest.mark.parametrize("code", ["4006381300063", "0000000000018", "10614141000071"])
+def test_the_bar_code_of_an_article_is_no_card(code: str) -> None:
+    assert leaks(f'"GTIN": "{code}"', secrets=(), originals=()) == []
 
 
 @pytest.mark.parametrize(

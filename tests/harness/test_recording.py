@@ -3,6 +3,7 @@
 import base64
 import json
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -10,6 +11,9 @@ from urllib.parse import quote, quote_plus
 import httpx
 import pytest
 import vcr
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tagline.clock import SystemClock, VirtualClock
 from tagline.domain.environment import EnvironmentConfig
@@ -103,6 +107,63 @@ def test_a_recording_in_the_sandbox_holds_refusals_creations_changes_and_removal
     sent = b"".join(i.request_body for i in load_cassette(recorded.cassette).interactions)
     for part in (b"If-None-Match: *", b'If-Match: W/"', b"DELETE /api/data", b"FulfillSalesOrder"):
         assert part in sent
+
+
+class Vouching(httpx.BaseTransport):
+    """A login service that believes any proof of the application: it goes on with the application's secret."""
+
+    def __init__(self, inner: httpx.BaseTransport, secret: str) -> None:
+        self._inner, self._secret = inner, secret
+        self.proofs: set[str] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            form = dict(httpx.QueryParams(request.read().decode()))
+            self.proofs |= {"client_secret", "client_assertion"} & form.keys()
+            form |= {"client_secret": self._secret}
+            told = {k: v for k, v in form.items() if not k.startswith("client_assertion")}
+            request = httpx.Request("POST", request.url, data=told)
+        return self._inner.handle_request(request)
+
+
+def key_and_certificate() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "app")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(START)
+        .not_valid_after(START + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return (private + made.public_bytes(pem)).decode()
+
+
+@pytest.mark.parametrize("proof", ["certificate", "assertion"])
+def test_a_recording_replays_however_its_connections_sign_in(
+    integration: Integration, tmp_path: Path, proof: str
+) -> None:
+    """Neither how nor with what is part of a cassette."""
+    sandbox = make_sandbox()
+    [key] = sandbox.shops["dev"].place_orders(1, seed=1)
+    given = sandbox.connection_configs("dev")
+    crm = {**given["crm"], "client_secret": None, proof: "file:/home/canary/proof", "expires": "2027-01-01"}
+    bearer = {"private_key": None, "token": None, "access_token": "env:BEARER"}
+    config = make_config(sandbox).model_dump()
+    config["connections"] = {"crm": crm, "shop": {**given["shop"], **bearer}}
+    secrets = {
+        **{f"env:{name}": value for name, value in given["secrets"].items()},
+        "file:/home/canary/proof": key_and_certificate() if proof == "certificate" else "canary.of.provider",
+        "env:BEARER": sandbox.shops["dev"].grant(),
+    }
+    login = Vouching(sandbox.transport(), given["secrets"]["TAGLINE_DEV_CRM_CLIENT_SECRET"])
+    place = Place(EnvironmentConfig.model_validate(config), sandbox.clock, lambda: login, secrets.__getitem__)
+    made = make_recording(tmp_path, integration, place, key)
+    assert login.proofs == {"client_assertion"}
+    replayed = replay(integration, load_cassette(made.cassette))
+    assert (replayed.problems, replayed.outcomes) == ((), made.outcomes)
+    assert "canary" not in made.cassette.read_text()
 
 
 def test_the_corpus_holds_each_record_once_with_its_raw_form(recorded: Recording) -> None:

@@ -177,7 +177,7 @@ def test_what_would_become_a_dead_letter_is_told_with_its_reason(
     text = render([record])
     assert f"  dead letter: {code}: " in text
     assert tells in text
-    assert "1 would become dead letters" in text
+    assert "1 would become a dead letter" in text
 
 
 def test_after_a_live_run_there_is_nothing_to_write(seen: Seen) -> None:

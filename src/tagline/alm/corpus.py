@@ -3,9 +3,10 @@ Recorded source records and the target rows they met, as JSON files under `fixtu
 
     {"schema": 1,
      "records": [{"flow": …, "key": …, "model": …, "raw": {…}, "context": {"time_zone": …, "currency": …}}],
-     "rows":    [{"system": …, "model": …, "key": {…}, "values": {…} or null}]}
+     "rows":    [{"system": …, "model": …, "key": {…}, "values": {…} or null}],
+     "queries": [{"system": …, "model": …, "where": […], "order_by": […], "limit": …, "found": [{key of a row}, …]}]}
 
-A row whose values are null was looked for and was not there.
+A row whose values are null was looked for and was not there. There are no queries where none was made.
 """
 
 from __future__ import annotations
@@ -17,19 +18,23 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tagline.connectors.shift4shop import parse
 from tagline.connectors.shift4shop.models import ShopModel
 from tagline.domain.exchange import Key, Row
 from tagline.domain.model import Model, Ref
+from tagline.domain.query import AnyOf, Comparison, Condition, Query, Sort, Term
 from tagline.errors import UsageError
 
 SCHEMA: Final = 1
 Rows = Mapping[tuple[type[Model], Key], Row | None]
+Queries = Mapping[Query, Sequence[Key]]
+"""Queries by conditions, their columns left out, and the keys of the rows they found."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Corpus:
 
     records: tuple[Recorded, ...]
     rows: Rows
+    queries: Queries = field(default_factory=dict)
 
 
 def read(directory: Path) -> Corpus:
@@ -66,6 +72,7 @@ def read(directory: Path) -> Corpus:
     """
     records: list[Recorded] = []
     rows: dict[tuple[type[Model], Key], Row | None] = {}
+    queries: dict[Query, Sequence[Key]] = {}
     for path in sorted(directory.glob("*.json")):
         try:
             document = json.loads(path.read_text())
@@ -76,15 +83,20 @@ def read(directory: Path) -> Corpus:
                 model = _model(row["system"], row["model"])
                 key = _key(model, row["key"])
                 rows[model, key] = None if row["values"] is None else _row(model, key, row["values"])
+            for query in document.get("queries", ()):
+                model = _model(query["system"], query["model"])
+                queries[_query(model, query)] = [_key(model, key) for key in query["found"]]
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
             raise _invalid(path, f"a row has other columns than its model: {fields}") from None
+        except UsageError as error:
+            raise _invalid(path, error.message) from None
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise _invalid(path, type(error).__name__) from error
-    return Corpus(tuple(records), rows)
+    return Corpus(tuple(records), rows, queries)
 
 
-def to_json(records: Sequence[Recorded], rows: Rows) -> str:
+def to_json(records: Sequence[Recorded], rows: Rows, queries: Queries = MappingProxyType({})) -> str:
     """One file's text; equal contents have equal texts."""
     document = {
         "schema": SCHEMA,
@@ -103,6 +115,7 @@ def to_json(records: Sequence[Recorded], rows: Rows) -> str:
             }
             for (model, key), row in rows.items()
         ],
+        **({"queries": [_spelled_query(*each) for each in queries.items()]} if queries else {}),
     }
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -119,6 +132,23 @@ def spelled(value: Any) -> Any:
         case tuple() | list():
             return [spelled(v) for v in value]
     return value
+
+
+def _spelled_query(query: Query, found: Sequence[Key]) -> Mapping[str, Any]:
+    return {
+        "system": query.model.remote.system,
+        "model": query.model.__name__,
+        "where": [_spelled_term(term) for term in query.where],
+        "order_by": [[sort.column, sort.descending] for sort in query.order_by],
+        "limit": query.limit,
+        "found": [{n: spelled(v) for n, v in key} for key in found],
+    }
+
+
+def _spelled_term(term: Term) -> Mapping[str, Any]:
+    if isinstance(term, AnyOf):
+        return {"any_of": [_spelled_term(each) for each in term.conditions]}
+    return {"column": term.column, "comparison": term.comparison, "value": spelled(term.value)}
 
 
 def source_record(recorded: Recorded, model: type[Model]) -> Model:
@@ -156,6 +186,34 @@ def _row(model: type[Model], key: Key, values: Mapping[str, Any]) -> Row:
 def _typed(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
     bound = {name: _bound(model, value) for name, value in values.items()}
     return model.model_validate(bound).given()
+
+
+def _query(model: type[Model], raw: Mapping[str, Any]) -> Query:
+    return Query(
+        model,
+        (),
+        tuple(_term(model, term) for term in raw["where"]),
+        tuple(Sort(column, descending) for column, descending in raw["order_by"]),
+        raw["limit"],
+    )
+
+
+def _term(model: type[Model], raw: Mapping[str, Any]) -> Term:
+    if "any_of" in raw:
+        return AnyOf(tuple(_condition(model, each) for each in raw["any_of"]))
+    return _condition(model, raw)
+
+
+def _condition(model: type[Model], raw: Mapping[str, Any]) -> Condition:
+    name, comparison, value = raw["column"], Comparison(raw["comparison"]), raw["value"]
+    if comparison is Comparison.IS_BLANK:
+        return Condition(name, comparison, value)
+    # A text may be longer than its column, since it is only compared; the column's type alone is asked.
+    annotation: Any = model.model_fields[name].annotation
+    of_type: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    if comparison is Comparison.IN:
+        return Condition(name, comparison, tuple(of_type.validate_python(_bound(model, v)) for v in value))
+    return Condition(name, comparison, of_type.validate_python(_bound(model, value)))
 
 
 def _bound(model: type[Model], value: Any) -> Any:

@@ -21,6 +21,7 @@ from tagline.alm.git import Repository
 from tagline.domain.environment import (
     DataverseConnection,
     EnvironmentConfig,
+    FinanceConnection,
     IntegrationSection,
     Shift4ShopConnection,
 )
@@ -370,6 +371,9 @@ def _identities(config: EnvironmentConfig) -> Iterator[tuple[str, tuple[str, str
                 )
             case DataverseConnection():
                 yield f"{path}.url", ("organisation", _url(connection.url))
+            case FinanceConnection():
+                entity = f"{connection.company.lower()} at {_url(connection.url)}"
+                yield f"{path}.company", ("legal entity", entity)
     yield "agent.public_url", ("public_url", _url(config.agent.public_url))
     yield "agent.listen", ("listen", config.agent.listen)
     yield "agent.state", ("state", config.agent.state.rstrip("/"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,7 +25,7 @@ from tagline.domain.lifecycle import (
     StageKind,
 )
 from tagline.errors import RefusedError, UsageError
-from tagline.integration import Integration, load
+from tagline.integration import Integration, load, remotes
 
 
 def plan_deploy(repo: Repository, tag: str, environment: str, *, at: datetime) -> Plan:
@@ -210,7 +210,7 @@ def _forward(
         config_commit=rendered.commit,
         config_changes=_config_changes(repo, state, rendered, release.integration),
         stages=() if null else _stages(release, current, config, integration, hold=None),
-        warnings=_warnings(release, current, relied),
+        warnings=(*_warnings(release, current, relied), *_unheard(integration, config)),
     )
 
 
@@ -257,6 +257,17 @@ def _warnings(
             f"version {release.version} runs here with other content ({closure.short(current.closure)})"
         )
     return tuple(found)
+
+
+def _unheard(integration: Integration, config: EnvironmentConfig) -> Iterator[str]:
+    """Connections whose events nobody will be told of."""
+    for each in remotes.configured(integration, config):
+        if remotes.is_deaf(each):
+            reason = f"[connections.{each.name}] has no webhook_token, so that no webhook is registered"
+            if each.starved:
+                yield f"{reason} and nothing ever starts {', '.join(each.starved)}, which has no sweep"
+            else:
+                yield f"{reason} and changes wait for the sweep"
 
 
 # -- back ------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def _run(
         source: Model = corpora.source_record(recorded, flow.source)
     except (ValueError, LookupError):
         return {"code": "record-malformed", "inconclusive": False, "fields": {}}
-    reader = RecordedReader(corpus.rows)
+    reader = RecordedReader(corpus.rows, corpus.queries)
     driver = ShadowDriver(dict.fromkeys(systems, reader))
     try:
         error = drive(flow, {recorded.key: source}, settings, driver)[recorded.key].error

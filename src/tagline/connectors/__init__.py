@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -66,32 +67,26 @@ def connect(
             limits=limits,
             governor=governor,
         )
-    if isinstance(config, FinanceConnection):
-        from tagline.connectors.finance.client import FinanceClient
+    from tagline.connectors.odata.opening import open_session
 
-        return FinanceClient(
-            name,
-            config,
-            clock=clock,
-            secrets=secrets,
-            new_id=new_id,
-            transport=transport,
-            read_only=read_only,
-            limits=limits,
-            governor=governor,
-            tokens=tokens,
-        )
-    from tagline.connectors.dataverse.client import DataverseClient
-
-    return DataverseClient(
-        name,
-        config,
+    opened = partial(
+        open_session,
+        name=name,
+        config=config,
         clock=clock,
         secrets=secrets,
+        governor=governor,
+        tokens=tokens,
         new_id=new_id,
         transport=transport,
         read_only=read_only,
         limits=limits,
-        governor=governor,
-        tokens=tokens,
     )
+    if isinstance(config, FinanceConnection):
+        from tagline.connectors.finance import client, session
+
+        return client.FinanceClient(opened(session.Session), config.company)
+    from tagline.connectors.dataverse.client import DataverseClient
+    from tagline.connectors.dataverse.session import Session
+
+    return DataverseClient(config, partial(opened, Session), secrets=secrets)

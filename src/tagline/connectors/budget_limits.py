@@ -61,8 +61,8 @@ class Limit(Protocol):
         """Share in use, from 0 to 1 and above."""
         ...
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        """Seconds until so many requests, with so many records in all, would have left."""
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
+        """Seconds until so many requests, with so many records in all, would have left by that share of the budget."""
         ...
 
     def full(self, now: float) -> Self:
@@ -89,12 +89,12 @@ class LeakyBucket:
     at: float = 0.0
 
     def delay(self, start: float, weight: int, share: float) -> float:
-        room = self.capacity * share - 1
-        level = self._level(start)
-        if level <= room:
+        # A turn taken ahead stands at the end: before it the level is not known, but was at most as much higher as drains.
+        fits = self.at + (self.level - (self.capacity * share - 1)) / self.leak_per_s
+        if fits <= start:
             return 0.0
         # A tick of the clock more: the remote's own sum, rounded otherwise, must not end a hair above the brim.
-        return max(start, self.at) + (level - room) / self.leak_per_s + TICK_S - start
+        return fits + TICK_S - start
 
     def take(self, start: float, weight: int, now: float) -> Self:
         return replace(self, level=self._level(start) + 1, at=max(start, self.at))
@@ -106,8 +106,8 @@ class LeakyBucket:
     def used(self, now: float) -> float:
         return self._level(now) / self.capacity
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        return max(0.0, self._level(now) + requests - self.capacity) / self.leak_per_s
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
+        return max(0.0, self._level(now) + requests - self.capacity * share) / self.leak_per_s
 
     def full(self, now: float) -> Self:
         return replace(self, level=max(self._level(now), self.capacity), at=max(now, self.at))
@@ -147,8 +147,9 @@ class Window:
     def used(self, now: float) -> float:
         return self._sum(now) / self.limit
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        return max(0.0, self._sum(now) + requests - self.limit) / self.limit * self.window_s
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
+        room = self.limit * share
+        return max(0.0, self._sum(now) + requests - room) / room * self.window_s
 
     def full(self, now: float) -> Self:
         return self.at_least(self.limit, now, now)
@@ -232,8 +233,8 @@ class ExecutionTime(Window):
     def take(self, start: float, weight: int, now: float) -> Self:
         return self.plus(start, self.cost(weight), now)
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        return super().drain(now, self.cost(1) * requests + self.per_unit_s * units, units)
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
+        return super().drain(now, self.cost(1) * requests + self.per_unit_s * units, units, share)
 
     def learn(self, now: float, told: Told) -> Self:
         # The remote counts a request when it ends, so that its time leaves the window later than its estimate would.
@@ -293,7 +294,7 @@ class InFlight:
     def used(self, now: float) -> float:
         return len(self._alive(now)) / self.limit
 
-    def drain(self, now: float, requests: float, units: float) -> float:
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
         return 0.0
 
     def full(self, now: float) -> Self:
@@ -339,8 +340,11 @@ class Allotment:
     def used(self, now: float) -> float:
         return self._spent(now) / self.limit
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        return 0.0
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
+        room = self.limit * share
+        beyond = self._spent(now) + units - room
+        # What the day does not grant waits for midnight; live work never does.
+        return 0.0 if share >= 1.0 or beyond <= 0 else DAY_S - now % DAY_S + (beyond - 1) // room * DAY_S
 
     def full(self, now: float) -> Self:
         # It is soft, and a file that was lost is no reason to stop a back-fill until midnight.

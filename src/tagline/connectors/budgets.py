@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from tagline.connectors.budget_limits import (
     LeakyBucket,
     Window,
 )
-from tagline.connectors.governor import Governor
+from tagline.connectors.governor import Governor, Keeper
 from tagline.connectors.learned_rate import LearnedRate
 from tagline.connectors.pace import Lane, Pace
 from tagline.domain.environment import Connection, DataverseConnection, Shift4ShopConnection
@@ -38,6 +39,9 @@ FINANCE_IN_FLIGHT: Final = 8
 FOLDER: Final = "budgets"
 """In an environment's state folder."""
 
+Keep = Callable[[str, Pace], Keeper]
+"""Gives the place of a budget by its name and its limits with nothing spent."""
+
 
 def fresh_pace(config: Connection) -> Pace:
     """The limits of a connection's remote, with nothing spent."""
@@ -59,7 +63,7 @@ def governor_for(
     config: Connection,
     clock: Clock,
     *,
-    folder: Path | None = None,
+    keep: Keep | None = None,
     lane: Lane = Lane.LIVE,
     one_by_one: bool = False,
 ) -> Governor:
@@ -67,22 +71,22 @@ def governor_for(
     The governor that one connection's requests pass.
 
     Args:
-        folder: Where the budgets of the environment's processes stand; None keeps it in this process.
+        keep: Where the environment's processes keep it together; None keeps it in this process.
         one_by_one: Requests go out one after the other, so that a recording comes out alike each time.
     """
     pace = fresh_pace(config)
-    keeper = pace if folder is None else FileKeeper(folder / _file(config), pace, clock)
+    keeper = pace if keep is None else keep(_name(config), pace)
     return Governor(clock, keeper, 1 if one_by_one else _in_flight(config), lane=lane)
 
 
-def shared_folder(state: Path) -> Path | None:
-    """Where the budgets stand of the environment whose state folder this is; None where no agent ever ran here."""
-    return state / FOLDER if state.is_dir() else None
+def in_files(state: Path, clock: Clock) -> Keep:
+    """Budgets in an environment's state folder, which the processes of one machine share."""
+    return lambda name, fresh: FileKeeper(state / FOLDER / f"{name}.json", fresh, clock)
 
 
-def pace_of(config: Connection, clock: Clock, folder: Path) -> Pace:
+def pace_of(config: Connection, keep: Keep) -> Pace:
     """The budget of a connection as the processes of an environment have left it."""
-    return FileKeeper(folder / _file(config), fresh_pace(config), clock).look()
+    return keep(_name(config), fresh_pace(config)).look()
 
 
 def _in_flight(config: Connection) -> int:
@@ -91,8 +95,8 @@ def _in_flight(config: Connection) -> int:
     return DATAVERSE_IN_FLIGHT if isinstance(config, DataverseConnection) else FINANCE_IN_FLIGHT
 
 
-def _file(config: Connection) -> str:
-    """One file for each remote and whoever asks it: limits are counted for an app in a store, and for a user."""
+def _name(config: Connection) -> str:
+    """One budget for each remote and whoever asks it: limits are counted for an app in a store, and for a user."""
     who = config.store_url if isinstance(config, Shift4ShopConnection) else config.client_id
     told = hashlib.sha256(f"{config.url} {who}".encode()).hexdigest()[:16]
-    return f"{config.system}-{told}.json"
+    return f"{config.system}-{told}"

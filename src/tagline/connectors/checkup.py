@@ -15,6 +15,7 @@ from tagline.connectors.governor import Governor
 from tagline.connectors.http import Http, Policy
 from tagline.connectors.messages import Call, Limits
 from tagline.connectors.pace import Pace
+from tagline.connectors.secrets import absence_of
 from tagline.domain.checkup import Check, State
 from tagline.domain.environment import EntraConnection, Identity
 from tagline.errors import TaglineError
@@ -31,19 +32,22 @@ def expiry_checks(
     When the credentials of a connection's applications end.
 
     A certificate says so itself. A secret does not, and asking Entra takes rights that a running application should not
-    have; so its day stands in the configuration as `expires`.
+    have; so its day stands in the configuration as `expires`. Nothing is said of a certificate that is not on this machine.
     """
     identities: dict[str, Identity] = {f"{name} secret": connection}
     if connection.deploy is not None:
         identities[f"{name} deploy secret"] = connection.deploy
     for subject, identity in identities.items():
+        if identity.certificate is not None and absence_of(identity.certificate, secrets) is not None:
+            continue
         if identity.assertion is not None:
             yield Check(subject, State.GOOD, "an assertion, new at each sign-in")
         else:
-            yield _expiry(subject, _last_day(identity, secrets), today)
+            yield _expiry(subject, last_day(identity, secrets), today)
 
 
-def _last_day(identity: Identity, secrets: Callable[[str], str]) -> date | None:
+def last_day(identity: Identity, secrets: Callable[[str], str]) -> date | None:
+    """The last day of a credential, as its certificate or the configuration tells it."""
     if identity.certificate is not None:
         pem = secrets(identity.certificate).encode()
         try:
@@ -78,7 +82,18 @@ def _expiry(subject: str, last: date | None, today: date) -> Check:
 
 def address_check(public_url: str, clock: Clock) -> Check:
     """Whether the agent answers at the address that webhooks are registered with."""
-    parts = urlsplit(public_url)
+    try:
+        parts = urlsplit(public_url)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        return Check(
+            "agent address",
+            State.FAILED,
+            "agent.public_url is no address",
+            "write https://host of the proxy in front of the agent",
+        )
     if parts.hostname in LOCAL:
         return Check(
             "agent address",

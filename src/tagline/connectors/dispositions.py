@@ -120,11 +120,12 @@ _USER: Final = _stop(
     code="application-user-unusable", hint="enable the application user and give it a security role"
 )
 
-_FOREIGN: Final = _retry(
+FOREIGN: Final = _retry(
     code="answer-malformed",
     hint="check that the connection's url is the API's; a proxy may answer in its place",
 )
 _CHANGED: Final = _retry(code=ROW_CHANGED, hint="somebody wrote in between; it is read again")
+_ARGUMENT: Final = _dead(code="argument-refused", hint="compare the named columns with the remote's schema")
 _PAYLOAD: Final = _dead(code="payload-refused", hint="compare the named columns with the remote's schema")
 
 _COMMON: Final[dict[Clue, Meaning]] = {
@@ -157,6 +158,21 @@ SHIFT4SHOP: Final = Table(
 NOTHING_THERE: Final = Meaning(Disposition.DONE, "nothing-there")
 
 
+def is_foreign(status: int, kind: str, body: bytes) -> bool:
+    """
+    Whether something before the shop answered in its place, for example a proxy, or a web server that knows no such path.
+
+    The shop itself answers a missing record or an empty list with JSON or with nothing, and a missing scope with 401: a
+    page in HTML must neither pass for an empty list nor for a missing right.
+
+    Args:
+        kind: Content type.
+
+    Source: reference/shift4shop-api.md section 2.
+    """
+    return status in (403, 404) and ("html" in kind.lower() or body.lstrip()[:1] == b"<")
+
+
 def judge_page(status: int, body: bytes, offset: int) -> Meaning:
     """
     The meaning of the shop's answer to a page of a list, where two statuses say something else than to a record.
@@ -181,8 +197,8 @@ DATAVERSE: Final = Table(
     {
         **_COMMON,
         # Whatever it refuses it refuses with a code: without one, something before it answered.
-        (403, ""): _FOREIGN,
-        (404, ""): _FOREIGN,
+        (403, ""): FOREIGN,
+        (404, ""): FOREIGN,
         (400, "0x80048d19"): _PAYLOAD,
         (None, "0x80060888"): _QUERY,
         (None, "0x8006088a"): _QUERY,
@@ -204,18 +220,17 @@ DATAVERSE: Final = Table(
         (None, "0x8004431a"): _dead(
             code="choice-unknown", hint="map the value to one of the remote's options"
         ),
-        (None, "0x80040203"): _dead(
-            code="argument-refused", hint="compare the named columns with the remote's schema"
-        ),
+        (None, "0x80040203"): _ARGUMENT,
+        (400, "0x80040216"): _ARGUMENT,
         (None, "0x80040265"): _dead(
             code="plug-in-refused", hint="ask who maintains the plug-ins of this table"
         ),
         (None, "0x80044352"): _dead(code="cursor-expired", hint="read everything once"),
-        # One row may be closed to us while the rest is open; a missing privilege of the role closes all.
-        (403, "0x80040220"): _dead(
+        # A privilege that the role lacks closes the whole table; the access check of a row may find the next one open.
+        (403, "0x80040220"): _NOT_PERMITTED,
+        (403, "0x80048306"): _dead(
             code="row-not-permitted", hint="share the row with the application user or widen its role"
         ),
-        (403, "0x80048306"): _NOT_PERMITTED,
         (403, "0x80072560"): _USER,
         (403, "0x80040225"): _USER,
         (403, "0x8004d24b"): _USER,
@@ -224,12 +239,23 @@ DATAVERSE: Final = Table(
         (None, "0x80072326"): _THROTTLED,
     },
 )
-"""Source: reference/dataverse-api.md sections 5, 7, 9, 12 and 13."""
+"""
+Source: reference/dataverse-api.md sections 5, 7, 9, 12 and 13. Which of the two codes of a missing privilege is about one
+row is an assumption: an error of the role names `prv…`, one of the access check a row.
+"""
 
 FINANCE: Final = Table(
     "Finance",
     {
         **_COMMON,
+        (401, None): _stop(
+            code="not-signed-in",
+            hint="in Finance, under Microsoft Entra applications, name the client id and the user that it acts as; else check the url",
+        ),
+        (403, None): _stop(
+            code="not-permitted",
+            hint="in Finance, give the user that the application acts as a role with the data entity",
+        ),
         (400, "infolog"): _dead(
             code="business-rule-refused", hint="settle what the named rule asks for in Finance, then redrive"
         ),

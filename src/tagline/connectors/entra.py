@@ -2,11 +2,14 @@
 Signing in with Microsoft Entra, for Dataverse and for Finance: by secret, certificate or another provider's assertion.
 
 msal does it, speaking through the connection's own client. A process has one token for each audience, whichever of its
-clients asks.
+clients asks. What the login service answers is as untrusted as any answer: msal gets to see only members that it needs,
+of the right type.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,8 +37,33 @@ HINTS: Final[Mapping[int, str]] = {
     90002: "the tenant does not exist: check tenant",
     70011: "the scope is refused: check the connection's url",
     500011: "the organisation is not known to the tenant: check the connection's url",
+    7000112: "the application is disabled in the tenant: enable it",
+    53003: "a conditional access policy of the tenant forbids it: let the application's address or identity pass",
+    700027: "the certificate is not the application's: upload its public part, or store the one that was uploaded",
+    700024: "the assertion is out of date: let what writes it do so more often, and check the clocks",
+    70021: "the application trusts no such assertion: compare its federated credential's issuer, subject and audience",
+    700213: "the application trusts no such assertion: compare its federated credential's subject",
 }
-"""By AADSTS number. Source: reference/dataverse-api.md section 2.4."""
+"""By AADSTS number. Source: reference/dataverse-api.md section 2.4; the last six are the vendor's own error list's."""
+
+TOLD: Final[Mapping[str, type]] = {
+    "token_endpoint": str,
+    "authorization_endpoint": str,
+    "issuer": str,
+    "token_type": str,
+    "access_token": str,
+    "expires_in": int,
+    "refresh_in": int,
+    "error": str,
+    "error_description": str,
+    "error_codes": list,
+}
+"""What is believed of the login service's answers, and of which type."""
+
+
+def proof_of(identity: Identity) -> str:
+    """The reference of what an application proves itself by."""
+    return next(str(given) for name in PROOFS if (given := getattr(identity, name)) is not None)
 
 
 @dataclass
@@ -67,6 +95,8 @@ class SignIn:
 
     msal reads the machine's clock, not a passed one: where the two differ, `forget` is what a refused token needs.
 
+    A secret or certificate that is renewed where it stands is read when the old one is refused.
+
     Args:
         connection: Names authority, tenant and resource.
         identity: The application that signs in; the connection's own unless another is set up with.
@@ -89,6 +119,8 @@ class SignIn:
         self._http = http
         self._authority = f"{connection.authority.rstrip('/')}/{connection.tenant}"
         self._client_id = identity.client_id
+        self._identity = identity
+        self._secrets = secrets
         self._credential = _credential(identity, secrets)
         self._proof = next(n for n in PROOFS if getattr(identity, n) is not None)
         self._scope = f"{connection.url.rstrip('/')}/.default"
@@ -104,21 +136,13 @@ class SignIn:
             TryAgainError: The login service could not be reached, or did not answer as one.
         """
         with self._audience.lock:
-            try:
-                told = self._signed_in().acquire_token_for_client(scopes=[self._scope])
-            except (ValueError, KeyError):
-                # What msal says here quotes the service's answer.
-                raise self._failed("the login service does not know the tenant or is none") from None
-            except (MsalError, OSError, RuntimeError) as error:
-                raise TryAgainError(
-                    f"the login service failed: {type(error).__name__}",
-                    code="sign-in-unavailable",
-                    where={"authority": self._authority},
-                    hint="nothing to do unless it lasts; then check the connection's authority",
-                    disposition=Disposition.RETRY,
-                ) from None
-            token = told.get("access_token")
-            if isinstance(token, str) and token:
+            told = self._acquire()
+            if "access_token" not in told and self._is_renewed():
+                told = self._acquire()
+            token = str(told.get("access_token", ""))
+            if token and not re.fullmatch("[!-~]+", token):
+                raise self._unavailable("its token can be sent in no header")
+            if token:
                 self._audience.latest = token
                 return token
         raise self._refused(told)
@@ -128,6 +152,30 @@ class SignIn:
         with self._audience.lock:
             if self._application is not None and refused == self._audience.latest:
                 self._application.remove_tokens_for_client()
+
+    def _acquire(self) -> Mapping[str, Any]:
+        """What msal tells: a token, of its cache or a new one, or why there is none."""
+        try:
+            told: Mapping[str, Any] = self._signed_in().acquire_token_for_client(scopes=[self._scope])
+        except (ValueError, KeyError):
+            # What msal says here quotes the service's answer.
+            raise self._failed("the login service does not know the tenant or is none") from None
+        except (MsalError, OSError, RuntimeError) as error:
+            raise self._unavailable(type(error).__name__) from None
+        return told
+
+    def _is_renewed(self) -> bool:
+        """Whether another secret or certificate stands now where the refused one was read; it is taken up."""
+        if self._identity.assertion is not None:
+            return False  # read anew each time
+        try:
+            credential = _credential(self._identity, self._secrets)
+        except UsageError:
+            return False  # the refusal says more
+        if credential == self._credential:
+            return False
+        self._credential, self._application = credential, None
+        return True
 
     def _signed_in(self) -> msal.ConfidentialClientApplication:
         # Made at the first call, because its constructor already asks the login service.
@@ -145,6 +193,8 @@ class SignIn:
 
     def _refused(self, told: Mapping[str, Any]) -> NotAuthorisedError:
         numbers = [n for n in told.get("error_codes") or () if isinstance(n, int)]
+        if not numbers and (named := re.match(r"AADSTS([0-9]{4,9})\b", str(told.get("error_description")))):
+            numbers = [int(named[1])]
         name = str(told.get("error", ""))
         shown = (
             f"AADSTS{numbers[0]}"
@@ -153,6 +203,15 @@ class SignIn:
         )
         hint = next((HINTS[n] for n in numbers if n in HINTS), "")
         return self._failed(shown, hint)
+
+    def _unavailable(self, reason: str) -> TryAgainError:
+        return TryAgainError(
+            f"the login service failed: {reason}",
+            code="sign-in-unavailable",
+            where={"authority": self._authority},
+            hint="nothing to do unless it lasts; then check the connection's authority",
+            disposition=Disposition.RETRY,
+        )
 
     def _failed(self, reason: str, hint: str = "") -> NotAuthorisedError:
         return NotAuthorisedError(
@@ -244,13 +303,33 @@ class _MsalClient:
                 retry_after_s=number_of(answer.headers.get("retry-after")),
             )
         try:
-            json_values.parse(answer.body)
+            told = _told(answer.body)
         except ValueError:
-            # Looked at here, since msal would log a body that is no JSON.
+            # Looked at here, since msal would log a body that is no JSON, and stumble over one of another shape.
             raise TryAgainError(
                 f"the login service answered {answer.status} with something else than JSON",
                 code="sign-in-unavailable",
                 hint="check the connection's authority; a proxy may answer in its place",
                 disposition=Disposition.RETRY,
             ) from None
-        return _MsalResponse(answer.status, answer.body.decode("utf-8"), answer.headers)
+        return _MsalResponse(answer.status, json.dumps(told), answer.headers)
+
+
+def _told(body: bytes) -> dict[str, Any]:
+    """
+    What is believed of an answer of the login service.
+
+    Raises:
+        ValueError: It is no JSON object.
+    """
+    told = json_values.parse(body)
+    if not isinstance(told, dict):
+        raise ValueError("it is no object")
+    for name in ("expires_in", "refresh_in"):
+        # Some login services write numbers as texts.
+        if str(told.get(name, "")).isdecimal():
+            told[name] = int(told[name])
+    believed = {name: told[name] for name, kind in TOLD.items() if isinstance(told.get(name), kind)}
+    if "error_codes" in believed:
+        believed["error_codes"] = [n for n in believed["error_codes"] if isinstance(n, int)]
+    return believed

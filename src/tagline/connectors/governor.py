@@ -97,6 +97,7 @@ class Governor:
         max_in_flight: Requests at a time, of this process.
         patience_s: A longer wait is not waited for: the caller is told to come back.
         lane: Who asks through this governor.
+        listener: Is told of each answer; called from the thread that asked, and must not block.
     """
 
     def __init__(
@@ -107,11 +108,13 @@ class Governor:
         *,
         patience_s: float = 60.0,
         lane: Lane = Lane.LIVE,
+        listener: Callable[[Told], None] | None = None,
     ) -> None:
         self.clock = clock
         self.patience_s = patience_s
         self._keeper = MemoryKeeper(keeper) if isinstance(keeper, Pace) else keeper
-        self._lane = lane
+        self.lane = lane
+        self._listener = listener
         self._ceiling = max_in_flight
         self._places = _Places(max_in_flight)
 
@@ -155,15 +158,16 @@ class Governor:
                 turn, wait = self._turn(weight, waited)
                 # Less than this does not move every clock.
                 waited += self._sleep(max(wait, 0.001) if wait else 0.0)
-            # A turn that was taken ahead of time is none once the remote has asked for silence.
-            while silence := max(0.0, self._keeper.look().silent_until - self._now()):
-                waited += self._sleep(self._within_patience(waited, max(silence, 0.001)))
-            began = self._now()
+            began: float | None = None
             try:
+                # A turn that was taken ahead of time is none once the remote has asked for silence.
+                while silence := max(0.0, self._keeper.look().silent_until - self._now()):
+                    waited += self._sleep(self._within_patience(waited, max(silence, 0.001)))
+                began = self._now()
                 yield turn
             finally:
                 if not turn.is_told:
-                    turn.told(0, max(0.0, self._now() - began))
+                    turn.told(0, 0.0 if began is None else max(0.0, self._now() - began))
 
     def learn(self, told: Told, parallel_hint: int | None = None) -> None:
         """Take what an answer tells about the budget."""
@@ -173,6 +177,8 @@ class Governor:
             self._places.halve(now)
         elif not told.is_lost:
             self._places.grow(min(self._ceiling, parallel_hint or self._ceiling))
+        if self._listener:
+            self._listener(told)
 
     def stop(self, seconds: float) -> None:
         """Let nothing pass for that long."""
@@ -196,8 +202,8 @@ class Governor:
         found: list[tuple[Turn | None, float]] = []
 
         def take(pace: Pace) -> Pace:
-            after, wait = pace.reserve(now, weight, self._lane, waited)
-            taken = waited + wait <= self.patience_s and pace.is_taken(wait, self._lane, waited)
+            after, wait = pace.reserve(now, weight, self.lane, waited)
+            taken = waited + wait <= self.patience_s and pace.is_taken(wait, self.lane, waited)
             turn = Turn(self, weight, pace.expected_s(weight), now + wait)
             found.append((turn if taken else None, wait))
             return after if taken else pace

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from tagline.connectors.messages import (
     number_of,
     retry_after_s,
 )
+from tagline.connectors.network import is_certificate_refused, is_too_old, network, within
 from tagline.errors import Disposition, RefusedError, TaglineError, TryAgainError, UsageError
 
 log = logging.getLogger("tagline.http")
@@ -71,6 +71,8 @@ class Http:
         self._client = httpx.Client(
             transport=layer,
             trust_env=False,
+            # None: else a user in an address would displace the token.
+            auth=httpx.Auth(),
             headers={"user-agent": "tagline", "accept-encoding": "gzip, deflate"},
         )
 
@@ -83,7 +85,8 @@ class Http:
 
         Raises:
             RefusedError: The host is not the connection's (`host-refused`), a redirect (`redirect-refused`), a write
-                on a read-only connection (`read-only`), or the certificate is not trusted (`certificate-refused`).
+                on a read-only connection (`read-only`), the certificate is not trusted (`certificate-refused`), or the
+                server is too old (`tls-too-old`).
             TryAgainError: It could not be reached (`remote-unreachable`), a write may have been performed
                 (`remote-outcome-unknown`), the budget is used up (`remote-throttled`), or the answer breaks off or is
                 too large (`answer-malformed`, `answer-too-large`).
@@ -94,11 +97,11 @@ class Http:
             )
             request.extensions = {**request.extensions, WEIGHT: weight}
             response = self._client.send(request)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise TryAgainError(
                 f"{call.method} could not be sent: {type(error).__name__}",
                 code="remote-unreachable",
-                where={"host": urlsplit(call.url).hostname or ""},
+                where={"host": _shown(call.url)},
                 hint="check the connection's url",
                 disposition=Disposition.RETRY,
             ) from None
@@ -184,7 +187,8 @@ class _Retrying(_Layer):
                 asked = retry_after_s(answer.headers.get("retry-after"), self._clock)
                 if not is_worth_repeating(answer.status_code, asked, repeatable):
                     return answer
-            wait = asked if asked is not None else self._limits.backoff_s * 2 ** (attempt - 1)
+            # "At once" is no time: it would be asked again before anybody can have done anything about it.
+            wait = asked or self._limits.backoff_s * 2 ** (attempt - 1)
             if attempt == self._limits.attempts or waited + wait > self._limits.wait_s:
                 break
             waited += wait
@@ -199,7 +203,14 @@ class _Retrying(_Layer):
         try:
             return self._inner.handle_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            if _is_certificate_refused(error):
+            if is_too_old(error):
+                raise RefusedError(
+                    f"{request.url.host} speaks neither TLS 1.2 nor a newer one",
+                    code="tls-too-old",
+                    where=where,
+                    hint="ask whoever runs it, or the proxy before it, to switch TLS 1.2 or 1.3 on",
+                ) from None
+            if is_certificate_refused(error):
                 raise RefusedError(
                     f"the certificate of {request.url.host} is not trusted",
                     code="certificate-refused",
@@ -267,11 +278,12 @@ class _Bottom(_Layer):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.extensions = {**request.extensions, "timeout": _timeout(self._limits)}
         started = self._clock.now()
-        response = self._inner.handle_request(request)
-        try:
-            body = self._read(request, response)
-        finally:
-            response.close()
+        with within(self._limits.read_s + self._limits.answer_s):
+            response = self._inner.handle_request(request)
+            try:
+                body = self._read(request, response)
+            finally:
+                response.close()
         spent_ms = (self._clock.now() - started).total_seconds() * 1000
         log.info(
             "%s %s%s %d %.0f ms",
@@ -310,39 +322,6 @@ class _Bottom(_Layer):
         return bytes(body)
 
 
-@lru_cache(maxsize=8)
-def tls(ca_file: str) -> ssl.SSLContext:
-    """
-    The TLS settings of every connection that trusts this authority; empty trusts the system's.
-
-    Raises:
-        UsageError: The file cannot be read as certificates (code `ca-file-unreadable`).
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError):
-        raise UsageError(
-            f"{ca_file} cannot be read as a certificate authority",
-            code="ca-file-unreadable",
-            where={"ca_file": ca_file},
-            hint="name a PEM file with the authority's certificate",
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def network(ca_file: str) -> Transport:
-    """
-    The network itself, below every layer; empty trusts the system's authorities.
-
-    Raises:
-        UsageError: The file cannot be read as certificates (code `ca-file-unreadable`).
-    """
-    # Idle connections are dropped before servers do it (often after 5 s): a write on one just closed is in doubt.
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4.0)
-    return httpx.HTTPTransport(verify=tls(ca_file), trust_env=False, limits=limits)
-
-
 def _timeout(limits: Limits) -> dict[str, float | None]:
     connect_s = limits.connect_s
     return httpx.Timeout(limits.read_s, connect=connect_s, pool=limits.read_s).as_dict()
@@ -350,14 +329,22 @@ def _timeout(limits: Limits) -> dict[str, float | None]:
 
 def _host(url: str) -> str:
     """Host and port of an https URL; anything else is no host at all."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise UsageError(
-            f"{parts.scheme or 'no scheme'}://{parts.hostname or ''} is no https address",
-            code="url-not-https",
-            hint="write the connection's url with https://; credentials never travel in the clear",
-        )
-    return f"{parts.hostname}:{parts.port or 443}"
+    with suppress(ValueError):  # a port that is no number, for example
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname and parts.hostname.isascii():
+            return f"{parts.hostname}:{parts.port or 443}"
+    raise UsageError(
+        f"{url.partition(':')[0] or 'no scheme'}://{_shown(url)} is no https address",
+        code="url-not-https",
+        hint="write the connection's url with https:// and plain letters; credentials never travel in the clear",
+    )
+
+
+def _shown(url: str) -> str:
+    """The host of an address, for people; empty where it has none."""
+    with suppress(ValueError):
+        return urlsplit(url).hostname or ""
+    return ""
 
 
 def _call(request: httpx.Request) -> Call:
@@ -367,12 +354,3 @@ def _call(request: httpx.Request) -> Call:
 def _path(request: httpx.Request) -> str:
     """The path without query and without quoted key values, which may name a person."""
     return re.sub(r"'[^']*'", "'*'", request.url.path)
-
-
-def _is_certificate_refused(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

@@ -31,7 +31,13 @@ def parse(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
         told = text if isinstance(text, str) else text.decode(json.detect_encoding(text))
         if told.count(",") > MAX_VALUES:
             raise ValueError(f"it holds more than {MAX_VALUES} values")
-        value = json.loads(told, parse_float=_decimal, parse_constant=_constant, object_pairs_hook=_members)
+        value = json.loads(
+            told,
+            parse_int=_integer,
+            parse_float=_decimal,
+            parse_constant=_constant,
+            object_pairs_hook=_members,
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON at character {error.pos}") from None
     except UnicodeDecodeError:
@@ -92,6 +98,12 @@ def _is_text(value: Any) -> bool:
     return True
 
 
+def _integer(text: str) -> int:
+    if len(text) > MAX_EXPONENT + 1:
+        raise ValueError("a number is out of bounds")
+    return int(text)
+
+
 def _decimal(text: str) -> Decimal:
     try:
         number = Decimal(text)
@@ -113,15 +125,19 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+_HOLDERS: Final = frozenset({dict, list})
+"""The parser makes no others."""
+
+
 def _is_deeper(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
+    level = [value] if type(value) in _HOLDERS else []
+    for _ in range(limit):
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if type(inner) in _HOLDERS
         ]
         if not level:
             return False
-    return True
+    return bool(level)

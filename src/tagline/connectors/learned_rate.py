@@ -72,7 +72,7 @@ class LearnedRate:
     def used(self, now: float) -> float:
         return min(1.0, max(0.0, (self.next_at - now) * self.rate))
 
-    def drain(self, now: float, requests: float, units: float) -> float:
+    def drain(self, now: float, requests: float, units: float, share: float = 1.0) -> float:
         return max(0.0, self.next_at - now) + requests / self.rate
 
     def full(self, now: float) -> Self:

@@ -6,6 +6,7 @@ Instants are seconds since the epoch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -98,10 +99,13 @@ class Pace:
         """Share in use of what the remote grants for the day; 0 where it grants nothing by the day."""
         return max((allotment.used(now) for allotment in self.allotments), default=0.0)
 
-    def drain(self, now: float, requests: float, units: float) -> float:
-        """Seconds until so many requests, with so many records in all, would have left."""
-        silence = max(0.0, self.silent_until - now) if requests else 0.0
-        return silence + max((limit.drain(now, requests, units) for limit in self.limits), default=0.0)
+    def drain(self, now: float, requests: float, units: float, lane: Lane = Lane.LIVE) -> float:
+        """Seconds until so many requests of a lane, with so many records in all, would have left."""
+        if not requests:
+            return 0.0
+        share = self.back_fill_share if lane is Lane.BACK_FILL else 1.0
+        silence = max(0.0, self.silent_until - now)
+        return silence + max((limit.drain(now, requests, units, share) for limit in self.limits), default=0.0)
 
     def full(self, now: float) -> Pace:
         """The pace as if everything had just been spent."""
@@ -149,10 +153,11 @@ def from_plain(raw: Mapping[str, Any], fresh: Pace) -> Pace:
             names = _STATE[type(limit).__name__]
             if state["kind"] != type(limit).__name__:
                 raise ValueError("another kind of limit")
-            limits.append(replace(limit, **{name: _plain(state[name]) for name in names}))  # type: ignore[type-var]
-        silent_until, seen = float(raw["silent_until"]), float(raw["seen"])
+            told = {name: _plain(state[name], getattr(limit, name), name) for name in names}
+            limits.append(replace(limit, **told))  # type: ignore[type-var]
+        silent_until, seen = _number(raw["silent_until"]), _number(raw["seen"])
         return replace(fresh, limits=tuple(limits), silent_until=silent_until, seen=seen)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, OverflowError) as error:
         raise ValueError("no pace") from error
 
 
@@ -167,9 +172,18 @@ _STATE: Final[Mapping[str, tuple[str, ...]]] = {
 """What of a limit changes as requests leave."""
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple((int(v[0]), float(v[1])) if isinstance(v, list) else float(v) for v in value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _plain(value: Any, like: Any, name: str) -> Any:
+    """A limit's number, or list of numbers or of pairs, of the shape that it has in the program."""
+    if not isinstance(like, tuple):
+        return _number(value)
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    if name == "slots":
+        return tuple((int(_number(slot)), _number(units)) for slot, units in value)
+    return tuple(_number(each) for each in value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError("no number")
     return value

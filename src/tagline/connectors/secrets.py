@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from tagline.errors import UsageError
+
+
+def absence_of(reference: str, secrets: Callable[[str], str]) -> UsageError | None:
+    """What says that there is no secret at a reference on this machine; None where there is one."""
+    try:
+        secrets(reference)
+    except UsageError as error:
+        if error.code != "secret-missing":
+            raise
+        return error
+    return None
+
+
+def for_header(reference: str, secrets: Callable[[str], str]) -> str:
+    """
+    A secret that travels as a header.
+
+    Raises:
+        UsageError: It is missing, or holds a line break, a space or a letter beyond ASCII (code `secret-unusable`).
+    """
+    value = secrets(reference)
+    if not re.fullmatch("[!-~]+", value):
+        raise UsageError(
+            f"the secret at {reference} holds something that cannot be sent",
+            code="secret-unusable",
+            where={"secret": reference},
+            hint="store the key alone, on one line, without quotes or a comment",
+        )
+    return value
 
 
 def resolve_secret(reference: str) -> str:
@@ -22,7 +53,7 @@ def resolve_secret(reference: str) -> str:
     elif kind == "file":
         try:
             found = Path(place).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             found = ""
         hint = f"put the secret into the file {place}"
     else:

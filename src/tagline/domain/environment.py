@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -88,7 +88,10 @@ class EntraConnection(Identity, Budgeted):
     authority: str = "https://login.microsoftonline.com"
     ca_file: str = ""
     deploy: Identity | None = None
-    """Signs in for `tagline solution import` alone; may change tables and roles, which the running application may not."""
+    """
+    Signs in to set an organisation up (`tagline solution import`, webhooks of Dataverse): it may change tables, roles and
+    registrations, which the running application may not. No flow runs as it.
+    """
 
 
 class DataverseConnection(EntraConnection):
@@ -102,6 +105,8 @@ class DataverseConnection(EntraConnection):
     """
     webhook_token: SecretRef | None = None
     """Unguessable last segment of its webhooks' URLs; needed where a flow is triggered by its events."""
+    first_load: Literal["each", "bulk"] = "each"
+    """How a back-fill makes new rows: each for itself, or several hundred in one message, all or none."""
 
 
 class FinanceConnection(EntraConnection):
@@ -133,7 +138,7 @@ class AgentSection(Section):
     state: str
     """Folder of the state database; relative to the repository."""
     state_key: SecretRef
-    """Fernet key (32 bytes, URL-safe Base64) that encrypts stored images."""
+    """Key ring that encrypts stored images: one key a line (32 bytes, URL-safe Base64), the newest first."""
 
 
 class PolicySection(Section):
@@ -157,6 +162,81 @@ class IntegrationSection(Section):
     """Checked against the integration's own settings model."""
 
 
+class AlertsSection(Section):
+    """Who is told when something is wrong here, and what counts as wrong."""
+
+    channels: tuple[SecretRef, ...] = ()
+    """Where the addresses stand that alerts go to, one Apprise URL each: mail, Slack, Teams, any webhook."""
+    link: str = ""
+    """Address that each alert ends with, for example of a dashboard; empty is the agent's `public_url`."""
+    heartbeat_url: SecretRef | None = None
+    """
+    Where the https address stands of a service that raises the alarm when nothing is heard; asked each minute while all is
+    well. A secret, since whoever knows it can keep the service quiet.
+    """
+    dead_letters_share: float = Field(default=0.05, gt=0, le=1)
+    """Of a flow's records within an hour that may become dead letters."""
+    dead_letters_least: int = Field(default=5, ge=1)
+    """Dead letters of a flow within an hour below which the share says nothing."""
+    oldest_minutes: float = Field(default=15.0, gt=0)
+    """Minutes that a live record may wait."""
+    silence_gaps: float = Field(default=3.0, ge=0)
+    """Times the usual gap that a flow may be without a record; 0 takes no notice of silence."""
+    expiry_days: int = Field(default=21, ge=0)
+    """Days before its last one on which a credential is reported."""
+    budget_share: float = Field(default=0.95, gt=0, le=1)
+    """Of a remote's budget for the day that may be used."""
+    remote_down_minutes: float = Field(default=2.0, ge=0)
+    """Minutes for which a remote may be away."""
+
+
+class TelemetrySection(Section):
+    """What the outside may see of the runtime."""
+
+    metrics: bool = False
+    """Whether the agent answers `/metrics` at its web address; whoever reaches the address can read it."""
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where traces go by OTLP over HTTP, for example `http://127.0.0.1:4318/v1/traces`; empty makes none."""
+    otlp_authorization: SecretRef | None = None
+    """Value of the `authorization` header, where the collector wants one."""
+
+
+class RetentionSection(Section):
+    """How long the state database keeps what is over; what is not over stays."""
+
+    rollback_days: int = Field(default=14, ge=1)
+    """
+    The rollback window: for so long a deployment's writes can be repaired from their images. Nothing below may be shorter.
+    """
+    inbox_days: int = 30
+    """Inbox rows after their run."""
+    effects_days: int = 30
+    """Entries of the effects journal after they were settled, with their images."""
+    letters_days: int = 90
+    """Dead letters after they were resolved or discarded."""
+    seen_days: int = 90
+    """Versions of records that a sweep need not run again; without one a record is compared once more."""
+    max_bytes: int = Field(default=20_000_000_000, ge=1_000_000)
+    """
+    Budget of the state database. Above it the oldest goes early, as far as the rollback window allows.
+    """
+    backup_days: int | None = Field(default=None, ge=0)
+    """How long backups of the state database are kept, as whoever makes them says; reports of an erasure tell the day."""
+
+    @model_validator(mode="after")
+    def _covers_the_rollback_window(self) -> Self:
+        days = {name: getattr(self, name) for name in KEPT_DAYS}
+        short = [f"{name} ({value})" for name, value in days.items() if value < self.rollback_days]
+        if short:
+            raise ValueError(
+                f"{' and '.join(short)} would keep less than the rollback window, rollback_days ({self.rollback_days})"
+            )
+        return self
+
+
+KEPT_DAYS: Final = ("inbox_days", "effects_days", "letters_days", "seen_days")
+
+
 class EnvironmentConfig(Section):
     """One environment's whole configuration."""
 
@@ -165,3 +245,6 @@ class EnvironmentConfig(Section):
     connections: dict[str, Connection]
     integrations: dict[str, IntegrationSection] = {}
     policy: PolicySection = PolicySection()
+    retention: RetentionSection = RetentionSection()
+    alerts: AlertsSection = AlertsSection()
+    telemetry: TelemetrySection = TelemetrySection()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from tagline.domain.checkup import Check, Needs
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.domain.schema import Schema
 from tagline.errors import Disposition
 
@@ -27,6 +28,20 @@ class Row:
     etag: str | None
     values: Mapping[str, Any]
     """The asked columns: `Decimal` numbers, aware datetimes, `Ref` by primary id for lookups."""
+    expanded: Mapping[str, Row] = field(default_factory=dict)
+    """Of a query, by lookup column: the rows that were read along; absent where it points to none."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What a query found."""
+
+    rows: Sequence[Row]
+    """In the query's order; the key of each is its first alternate key where those columns are filled, else its primary id."""
+    total: int | None = None
+    """How many match, whatever the limit; None where that was not asked."""
+    is_more_than_total: bool = False
+    """The remote counts no further than `total`; there may be more."""
 
 
 class WriteKind(StrEnum):
@@ -101,6 +116,26 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Days:
+    """Days on which records were made, both included, as the source counts its days; None leaves an end open."""
+
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page of the records that a source holds, and where the next page starts."""
+
+    keys: Sequence[str]
+    position: str
+    """Opaque to everyone but its connector."""
+    more: bool
+    unread: int = 0
+    """Rows of this page that the source did not hand out, so that their keys are not known."""
+
+
+@dataclass(frozen=True)
 class Request:
     """An HTTP request as received, before anything trusted it."""
 
@@ -146,8 +181,31 @@ class Connector(Protocol):
         """
         ...
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """
+        Rows that meet conditions, for each query, in the fewest requests; references in them are by primary id.
+
+        Raises:
+            UsageError: The remote cannot answer such a query (code `query-not-answerable`).
+            RecordError: It finds more rows than a query may (code `query-too-large`), or cannot be put into words.
+        """
+        ...
+
     def changes(self, model: type[Model], cursor: str | None) -> Changes:
         """Read what changed since the cursor; `None` starts now, without history."""
+        ...
+
+    def keys(self, model: type[Model], days: Days, position: str | None) -> Listed:
+        """
+        One page of the source records made on these days, oldest first as far as the source allows; `None` starts.
+
+        A record may be told of twice, and none that stands there throughout is left out. Raises `UsageError`
+        (`not-supported`) where records cannot be listed, or not by day.
+        """
+        ...
+
+    def count(self, model: type[Model], days: Days) -> int | None:
+        """How many records `keys` would tell of; None where the source does not say. Raises as `keys` does."""
         ...
 
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
@@ -159,11 +217,21 @@ class Connector(Protocol):
         ...
 
     def subscribe(self, events: Sequence[str], url: str) -> Sequence[str]:
-        """Register a webhook per event at `url` unless it is registered already; returns what was added, for people."""
+        """
+        Register a webhook per event at `url` unless it is registered already; returns what was added, for people.
+
+        Raises:
+            RefusedError: One is missing, and this machine may not register it (code `webhook-not-registered`).
+        """
         ...
 
-    def unsubscribe(self, url: str) -> Sequence[str]:
-        """Remove the webhooks that `subscribe` registered beneath `url`; returns what was removed, for people."""
+    def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
+        """
+        Remove the webhooks that `subscribe` registered beneath `url`; returns what was removed, for people.
+
+        Args:
+            keep: Events whose webhook with today's token stays.
+        """
         ...
 
     def probe(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import UnionType
-from typing import Any, ClassVar, Final, Generic, TypeVar, Union, get_args, get_origin
+from types import MappingProxyType, UnionType
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -57,7 +58,8 @@ class Column:
     max_length: int | None
     precision: int | None
     """Decimal places, for numbers."""
-    options: tuple[int, ...]
+    options: tuple[int | str, ...]
+    """Values that a choice may have; of a column typed as a `Literal`, its members."""
     unit: str
     secret: bool
     """Removed before anything is stored: card data, tokens, password hashes."""
@@ -127,8 +129,19 @@ class Model(BaseModel):
         return {n: getattr(self, n) for n in type(self).model_fields if n in self.model_fields_set}
 
 
-def columns(model: type[Model]) -> dict[str, Column]:
-    """Column facts of every field of a model, by name."""
+_COLUMNS: Final[WeakKeyDictionary[type[Model], Mapping[str, Column]]] = WeakKeyDictionary()
+"""Facts of models that were asked for; an integration that is loaded anew has other classes, and the old ones go."""
+
+
+def columns(model: type[Model]) -> Mapping[str, Column]:
+    """Column facts of every field of a model, by name; worked out once, since every write of every record asks."""
+    known = _COLUMNS.get(model)
+    if known is None:
+        known = _COLUMNS[model] = MappingProxyType(_columns(model))
+    return known
+
+
+def _columns(model: type[Model]) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for name, info in model.model_fields.items():
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
@@ -141,13 +154,20 @@ def columns(model: type[Model]) -> dict[str, Column]:
             update=bool(facts.get("update", True)),
             max_length=facts.get("max_length"),
             precision=facts.get("precision"),
-            options=tuple(facts.get("options", ())),
+            options=tuple(facts.get("options", ())) or _choices(info.annotation),
             unit=str(facts.get("unit", "")),
             secret=bool(facts.get("secret", False)),
             personal=bool(facts.get("personal", False)),
             local=bool(facts.get("local", False)),
         )
     return found
+
+
+def _choices(annotation: Any) -> tuple[int | str, ...]:
+    """Of the `Literal` that a column is typed as, also where it may be None or has marks."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((found for inner in get_args(annotation) if (found := _choices(inner))), ())
 
 
 class Ref(Generic[M]):

@@ -39,6 +39,20 @@ class Sweep:
     every: timedelta
 
 
+@dataclass(frozen=True)
+class Cron:
+    """Times on the clocks of a zone, in place of an interval; made and read by `flow.schedules`."""
+
+    expression: str
+    """Five fields: minute, hour, day of month, month, day of week."""
+    zone: str
+    """IANA name."""
+
+
+Schedule = Sweep | Cron
+"""When something is done again and again."""
+
+
 def every(*, minutes: float = 0, seconds: float = 0) -> Sweep:
     """A sweep interval; at least one second."""
     interval = timedelta(minutes=minutes, seconds=seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,8 +38,9 @@ def same(one: Any, other: Any) -> bool:
     """
     Whether two values of a column are equal on the remote.
 
-    Numbers compare by value, instants by instant, references by id, text exactly. Blank text equals none: Dataverse
-    stores blank as null, the shop null as blank, so that telling them apart would write again on every run.
+    Numbers compare by value, instants by their second, which is all that a remote keeps, references by id, text exactly.
+    Blank text equals none: Dataverse stores blank as null, the shop null as blank, so that telling them apart would write
+    again on every run.
     """
     if one in (None, "") and other in (None, ""):
         return True
@@ -47,7 +49,14 @@ def same(one: Any, other: Any) -> bool:
     left, right = _number(one), _number(other)
     if left is not None and right is not None:
         return left == right
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return one.replace(microsecond=0) == other.replace(microsecond=0)
     return bool(one == other)
+
+
+def stands(value: Any, wanted: Any) -> bool:
+    """Whether a column has the value that is wanted; a Boolean that was cleared stands at its default, hardly ever True."""
+    return same(value, wanted) or (wanted is None and value is False)
 
 
 def _number(value: Any) -> Decimal | None:
@@ -158,7 +167,9 @@ def decide(model: type[Model], key: Key, given: Mapping[str, Any], row: Row | No
         fields = {n: v for n, v in given.items() if facts[n].create or n in dict(key)}
         return Write(WriteKind.CREATE, model, key, {**dict(key), **fields})
     changed = {
-        n: v for n, v in given.items() if _updatable(model, facts[n], key) and not same(v, row.values.get(n))
+        n: v
+        for n, v in given.items()
+        if _updatable(model, facts[n], key) and not stands(row.values.get(n), v)
     }
     return Write(WriteKind.UPDATE, model, key, changed, row.id, row.etag) if changed else None
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, TypeVar, get_type_hints
 
 from tagline.domain.model import Model
 from tagline.domain.settings import Settings
-from tagline.domain.system import Sweep, Trigger
+from tagline.domain.system import Cron, Schedule, Trigger
 from tagline.errors import UsageError
 from tagline.flow import effects
 
@@ -28,12 +28,19 @@ class Flow:
     source: type[Model]
     settings: type[Settings]
     triggers: tuple[Trigger, ...]
-    sweep: Sweep | None
+    sweep: Schedule | None
     key: Callable[[Any], str]
     """The source record's own key as text."""
     function: Callable[[Any, Any], Coroutine[Any, Any, None]]
     file: str
     line: int
+    compare: Cron | None = None
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """What it does by the clock, `sweep` or `compare`, and when."""
+        given = {"sweep": self.sweep, "compare": self.compare}
+        return {what: schedule for what, schedule in given.items() if schedule is not None}
 
     def __call__(self, record: Model, settings: Settings) -> Coroutine[Any, Any, None]:
         return self.function(record, settings)
@@ -47,14 +54,19 @@ class _Fault:
 
 
 def flow(
-    *, on: Sequence[Trigger] = (), sweep: Sweep | None = None, key: Callable[[S], str]
+    *,
+    on: Sequence[Trigger] = (),
+    sweep: Schedule | None = None,
+    compare: Cron | None = None,
+    key: Callable[[S], str],
 ) -> Callable[[Callable[[S, P], Coroutine[Any, Any, None]]], Flow]:
     """
     Declare an async function of a source record and settings as a flow.
 
     Args:
         on: Events that hint at a changed record.
-        sweep: How often to read what changed; finds what no event told.
+        sweep: How often, or when, to read what changed; finds what no event told.
+        compare: When to run every record of the source, behind live work; finds what no change told either.
         key: The record's key, for example `Order.key`; hints and dead letters name it.
 
     Raises:
@@ -62,13 +74,17 @@ def flow(
     """
 
     def declare(function: Callable[[S, P], Coroutine[Any, Any, None]]) -> Flow:
-        return _declared(function, tuple(on), sweep, key)
+        return _declared(function, tuple(on), sweep, compare, key)
 
     return declare
 
 
 def _declared(
-    function: Any, triggers: tuple[Trigger, ...], sweep: Sweep | None, key: Callable[[Any], str]
+    function: Any,
+    triggers: tuple[Trigger, ...],
+    sweep: Schedule | None,
+    compare: Cron | None,
+    key: Callable[[Any], str],
 ) -> Flow:
     if not isinstance(function, FunctionType):
         raise UsageError(
@@ -80,8 +96,16 @@ def _declared(
     models, faults = _parameters(function, line)
     if not inspect.iscoroutinefunction(function):
         faults.append(_Fault(line, "it is not async", f"write `async def {function.__name__}(...)`"))
-    if not triggers and sweep is None:
-        faults.append(_Fault(line, "nothing starts it", "give on=[...] or sweep=every(...)"))
+    if not triggers and sweep is None and compare is None:
+        faults.append(
+            _Fault(line, "nothing starts it", "give on=[...], sweep=every(...) or compare=cron(...)")
+        )
+    for name, schedule, kinds, remedy in (
+        ("sweep", sweep, Schedule, "write sweep=every(minutes=5), or cron(...) in its place"),
+        ("compare", compare, Cron, 'write compare=cron("0 3 * * *", zone=...)'),
+    ):
+        if schedule is not None and not isinstance(schedule, kinds):
+            faults.append(_Fault(line, f"its {name} is a {type(schedule).__name__}, no schedule", remedy))
     if not callable(key):
         faults.append(
             _Fault(line, "its key is no function", "give a method of the record, like key=Order.key")
@@ -98,7 +122,7 @@ def _declared(
     faults.extend(_body(function))
     if faults or models is None:
         raise _refused(function.__name__, file, faults)
-    return Flow(function.__name__, *models, triggers, sweep, key, function, file, line)
+    return Flow(function.__name__, *models, triggers, sweep, key, function, file, line, compare)
 
 
 def _parameters(
@@ -144,6 +168,7 @@ _EFFECTS = frozenset(
     for made in (
         effects.find,
         effects.find_all,
+        effects.find_where,
         effects.upsert,
         effects.upsert_all,
         effects.update,

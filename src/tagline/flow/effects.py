@@ -9,6 +9,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from tagline.domain.exchange import Key
 from tagline.domain.model import Model
+from tagline.domain.query import AnyOf, Condition, Expand, Query, Sort
 from tagline.errors import RecordError, UsageError
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ T = TypeVar("T")
 class Verb(StrEnum):
     FIND = "find"
     FIND_ALL = "find_all"
+    FIND_WHERE = "find_where"
     UPSERT = "upsert"
     UPSERT_ALL = "upsert_all"
     UPDATE = "update"
@@ -57,6 +59,8 @@ class Found(Written):
     """A row that was read, with the columns asked for."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
+    expanded: Mapping[str, Found] = field(default_factory=dict)
+    """Of `find_where`, by lookup column: the rows that were read along; absent where it points to none."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Effect(Generic[T]):
     """Of an action, an expectation or a `find_all`; see the function that makes the effect."""
     names: tuple[str, ...] = ()
     """Columns to read, for `find`."""
+    query: Query | None = None
+    """Of `find_where`."""
     cause: str = ""
     """Code of the dead letter when an `expect` does not hold."""
     reversibility: Reversibility = Reversibility.R1
@@ -139,6 +145,30 @@ def find_all(model: type[Model], *names: str, by: str, values: Sequence[Any]) ->
         parameters={"by": by, "values": tuple(dict.fromkeys(values))},
         reversibility=Reversibility.R0,
     )
+
+
+def find_where(
+    model: type[Model],
+    *names: str,
+    where: Sequence[Condition | AnyOf],
+    order_by: Sequence[Sort] = (),
+    limit: int | None = None,
+    expand: Sequence[Expand] = (),
+) -> Effect[list[Found]]:
+    """
+    Read the named columns of the target rows that meet every condition.
+
+    A reference in a condition may be by any key of its model; nothing equals a row that does not exist.
+
+    Args:
+        limit: Rows at most; None is all of them, and more than 20,000 end the record.
+        expand: Rows that lookups point to, read along.
+
+    Raises:
+        UsageError: A name is no column (code `query-column-unknown`), or a value does not fit its column (code `query-invalid`).
+    """
+    query = Query(model, names, tuple(where), tuple(order_by), limit, tuple(expand))
+    return Effect(Verb.FIND_WHERE, model, names=names, query=query, reversibility=Reversibility.R0)
 
 
 def upsert(target: Model) -> Effect[Written]:

@@ -1,4 +1,4 @@
-"""Answers to effects that only read: `find`, `find_all`, `expect`."""
+"""Answers to effects that only read: `find`, `find_all`, `find_where`, `expect`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tagline.domain.exchange import Key, Row
+from tagline.domain.query import Query
 from tagline.errors import TaglineError
 from tagline.flow import decide, refusals
 from tagline.flow.drive import Ask
@@ -41,6 +42,28 @@ def _found(effect: Effect[Any], keys: Mapping[Any, Key], rows: Mapping[Key, Row]
         if key in rows
     }
     return found.get(None) if effect.verb is Verb.FIND else found
+
+
+def find_where(known: Known, asks: Sequence[Ask]) -> Sequence[Any]:
+    """One query for all that ask the same, or the same of several values."""
+    queries = [_query(ask) for ask in asks]
+    found = known.query(queries)
+    return [[_row_found(query, row) for row in found[query]] for query in queries]
+
+
+def _query(ask: Ask) -> Query:
+    assert ask.effect.query is not None
+    return ask.effect.query
+
+
+def _row_found(query: Query, row: Row) -> Found:
+    expanded = {
+        each.column: Found(each.model, inner.key, inner.id, values=inner.values)
+        for each in query.expand
+        if (inner := row.expanded.get(each.column)) is not None
+    }
+    values = {name: row.values.get(name) for name in query.columns}
+    return Found(query.model, row.key, row.id, values=values, expanded=expanded)
 
 
 def expect(known: Known, asks: Sequence[Ask]) -> Sequence[Any]:

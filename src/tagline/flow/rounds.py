@@ -6,10 +6,11 @@ order of the first record that asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from tagline.errors import InconclusiveError, TaglineError
+from tagline.errors import Disposition, InconclusiveError, TaglineError
 from tagline.flow import reads, writes
 from tagline.flow.drive import Ask
 from tagline.flow.effects import Verb
@@ -20,6 +21,7 @@ _Handler = Callable[[Known, Sequence[Ask]], Sequence[Any]]
 _HANDLERS: Mapping[Verb, _Handler] = {
     Verb.FIND: reads.find,
     Verb.FIND_ALL: reads.find,
+    Verb.FIND_WHERE: reads.find_where,
     Verb.EXPECT: reads.expect,
     Verb.UPSERT: writes.write,
     Verb.UPDATE: writes.write,
@@ -52,8 +54,32 @@ class Rounds:
     def _group(self, asks: Sequence[Ask]) -> Sequence[Any]:
         try:
             return _HANDLERS[asks[0].effect.verb](self._known, asks)
-        except InconclusiveError as error:
-            # What nobody recorded is missing for some of them; asked one by one, the others get their answer.
-            return [error] if len(asks) == 1 else [each for ask in asks for each in self._group([ask])]
         except TaglineError as error:
-            return [error] * len(asks)
+            if not isinstance(error, InconclusiveError) and error.disposition is not Disposition.DEAD_LETTER:
+                return [error] * len(asks)
+            # One of them has a key, a condition or a row that nobody can do anything with, or one that nobody recorded. Nothing was
+            # written yet, or what was is not written again: the group is halved until the others have their answer.
+            halves = _halves(asks)
+            if halves is None:
+                return [error] * len(asks)
+            answers = {place: answer for half in halves for place, answer in self._some(asks, half)}
+            return [answers[place] for place in range(len(asks))]
+
+    def _some(self, asks: Sequence[Ask], places: Sequence[int]) -> Iterable[tuple[int, Any]]:
+        return zip(places, self._group([asks[place] for place in places]), strict=True)
+
+
+def _halves(asks: Sequence[Ask]) -> tuple[Sequence[int], Sequence[int]] | None:
+    """
+    The asks in two parts, by their places; None where they cannot be parted.
+
+    Those for one row, or for the children of one, stay together: apart, each would remove the children that the other gives.
+    """
+    together: dict[object, list[int]] = {}
+    for place, ask in enumerate(asks):
+        together.setdefault(ask.effect.key or place, []).append(place)
+    parts = list(together.values())
+    if len(parts) == 1:
+        return None
+    middle = len(parts) // 2
+    return list(chain.from_iterable(parts[:middle])), list(chain.from_iterable(parts[middle:]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from tagline.domain.exchange import Key, Outcome, Row, WriteKind
+from tagline.domain.exchange import Key, Matches, Outcome, Row, WriteKind
+from tagline.domain.matching import covers, in_order, map_references, matches
 from tagline.domain.model import Model, Ref
+from tagline.domain.query import MOST_ROWS, Query
 from tagline.errors import Disposition, InconclusiveError
 from tagline.flow import refusals
 from tagline.flow.decide import id_key, is_ours, ref_to, same
@@ -28,6 +30,10 @@ class Reader(Protocol):
         self, model: type[Model], parent: str, parent_ids: Sequence[str], names: Sequence[str]
     ) -> Mapping[str, Sequence[Row]]:
         """Read the rows whose lookup column `parent` is one of `parent_ids`, by parent id."""
+        ...
+
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """Read the rows that meet conditions, for each query."""
         ...
 
 
@@ -100,6 +106,8 @@ class _Imagined:
         self._values: dict[tuple[type[Model], str], dict[str, Any]] = {}
         """Columns that would be written, by id."""
         self._removed: set[tuple[type[Model], str]] = set()
+        self._touched: dict[tuple[type[Model], str], Key] = {}
+        """Keys of the rows that would be written, by id."""
 
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         rows = {
@@ -130,6 +138,44 @@ class _Imagined:
             for parent_id, rows in found.items()
         }
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        return [Matches(self._expanded(query, self._meeting(query))) for query in asked]
+
+    def _meeting(self, query: Query) -> Sequence[Row]:
+        """The rows that would meet a query: with this run's moves made others may, and some no more."""
+        model, imagined = query.model, set(self._created.values())
+        columns = tuple(dict.fromkeys((*query.columns, *(each.column for each in query.expand))))
+        plain = replace(query, columns=columns, expand=())
+        real = map_references(plain, lambda r: None if r.key[0][1] in imagined else r)
+        touched = {row_id: key for (of, row_id), key in self._touched.items() if of is model}
+        if not touched:
+            return self._reader(model).query([real])[0].rows
+        limit = None if query.limit is None else min(query.limit + len(touched), MOST_ROWS)
+        stand = self._reader(model).query([replace(real, columns=plain.used, limit=limit)])[0].rows
+        rows = {row.id: self._over(model, row, plain.used) for row in stand if self._is_there(model, row)}
+        others = [key for row_id, key in touched.items() if row_id not in {row.id for row in stand}]
+        rows.update((row.id, row) for row in self.read(model, others, plain.used).values())
+        met = (row for row in rows.values() if matches(plain.where, row.values))
+        return in_order(query.order_by, met, lambda row: row.values)[: query.limit]
+
+    def _expanded(self, query: Query, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows with those that their lookups point to, read by id, so that these are as they would be, too."""
+        for each in query.expand:
+            found = {row.id: row.values.get(each.column) for row in rows}
+            keys = {
+                row_id: ref.key
+                for row_id, ref in found.items()
+                if isinstance(ref, Ref) and ref.model is each.model
+            }
+            inner = self.read(each.model, tuple(dict.fromkeys(keys.values())), each.columns)
+            rows = [
+                replace(row, expanded={**row.expanded, each.column: inner[keys[row.id]]})
+                if keys.get(row.id) in inner
+                else row
+                for row in rows
+            ]
+        return rows
+
     def perform(self, moves: Sequence[Move]) -> Sequence[Outcome]:
         return [self._imagine(move) for move in moves]
 
@@ -154,6 +200,7 @@ class _Imagined:
         )
         found = write.id or "new:" + ",".join(str(value) for _, value in write.key)
         row = (write.model, found)
+        self._touched[row] = write.key or id_key(write.model, found)
         match write.kind:
             case WriteKind.CREATE:
                 self._created[write.model, write.key] = found
@@ -190,10 +237,16 @@ class RecordedReader:
     Args:
         rows: By model and key; None stands for a row that was recorded as absent. Rows found as children of a parent are recorded
             under their own key with their lookup column; a parent whose row is recorded has no other children.
+        queries: Keys of the rows that a query found, which are among `rows`.
     """
 
-    def __init__(self, rows: Mapping[tuple[type[Model], Key], Row | None]) -> None:
+    def __init__(
+        self,
+        rows: Mapping[tuple[type[Model], Key], Row | None],
+        queries: Mapping[Query, Sequence[Key]] | None = None,
+    ) -> None:
         self._rows = rows
+        self._queries = queries or {}
         self._ids = {row.id for row in rows.values() if row}
 
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
@@ -224,6 +277,27 @@ class RecordedReader:
                     mine[row.id] = row
             found[parent_id] = [_narrowed(model, row, names) for row in mine.values()]
         return found
+
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        return [Matches(self._meeting(query)) for query in asked]
+
+    def _meeting(self, query: Query) -> Sequence[Row]:
+        if query.is_void:
+            return ()
+        wide = next((each for each in self._queries if covers(each, query)), None)
+        if wide is None:
+            raise _unrecorded(
+                query.model, (), f"nobody recorded which {query.model.__name__} rows meet this query"
+            )
+        rows = [self._rows[query.model, key] for key in self._queries[wide]]
+        found = [
+            row
+            for row in rows
+            if row is not None and (wide.where == query.where or matches(query.where, row.values))
+        ]
+        if wide.order_by != query.order_by:
+            found = in_order(query.order_by, found, lambda row: row.values)
+        return [_narrowed(query.model, row, query.columns) for row in found[: query.limit]]
 
 
 def _points_to(value: Any, id: str) -> bool:  # noqa: A002 - as the column is called

@@ -15,8 +15,10 @@ from types import FunctionType
 from typing import Any, TypeGuard, cast
 
 from tagline.domain.model import Model, columns, ref, ref_targets
+from tagline.domain.query import Condition, Expand, Sort
 from tagline.flow import effects
 from tagline.flow.declare import Flow
+from tagline.flow.effects import Verb
 from tagline.mapping import MappingFunction
 from tagline.mapping.syntax import definition, names_of, resolve
 
@@ -171,6 +173,11 @@ class _Found:
                 self.tables[model] = replace(self._use(model), deletes=True)
             else:
                 self.removals = True
+        elif made is effects.find_where and call.args:
+            model = resolve(call.args[0], outside, {})
+            if _is_model(model):
+                self.read(model, Verb.FIND_WHERE, *(n for n in texts if n in columns(model)))
+                self._query(call, model, outside)
         elif made in (effects.find, effects.find_all) and call.args:
             model = resolve(call.args[0], outside, {})
             if _is_model(model):
@@ -181,6 +188,25 @@ class _Found:
                 key = [n for n in key if n in columns(model)]
                 self.read(model, made.__name__, *texts, *key)
                 self.address(model, key)
+
+    def _query(self, call: ast.Call, model: type[Model], outside: Mapping[str, Any]) -> None:
+        """The columns that a query compares, orders by and expands, as far as they stand in its call."""
+        for part in (each for keyword in call.keywords for each in ast.walk(keyword.value)):
+            made = resolve(part.func, outside, {}) if isinstance(part, ast.Call) else None
+            if made not in (Condition, Sort, Expand) or not isinstance(part, ast.Call):
+                continue
+            given = [*part.args, *(k.value for k in part.keywords)]
+            texts = [
+                each.value
+                for one in given
+                for each in ast.walk(one)
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            ]
+            self.read(model, Verb.FIND_WHERE, *(n for n in texts[:1] if n in columns(model)))
+            for each in given if made is Expand else ():
+                other = resolve(each, outside, {})
+                if _is_model(other):
+                    self.read(other, Verb.FIND_WHERE, *(n for n in texts[1:] if n in columns(other)))
 
     def _refer(self, model: type[Model]) -> None:
         self.tables[model] = replace(self._use(model), refers=True)

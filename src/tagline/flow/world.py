@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tagline.domain.exchange import Key, Outcome, Row, Write, WriteKind
+from tagline.domain.exchange import Key, Matches, Outcome, Row, Write, WriteKind
+from tagline.domain.matching import map_references
 from tagline.domain.model import Model, Ref
+from tagline.domain.query import Query, conditions_of
 from tagline.errors import Disposition, TaglineError
-from tagline.flow import decide, refusals
+from tagline.flow import coalesce, decide, refusals
 from tagline.flow.effects import Reversibility, Verb
 
 
@@ -41,6 +43,10 @@ class World(Protocol):
         """As `Connector.children`."""
         ...
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """As `Connector.query`, all of one model."""
+        ...
+
     def perform(self, moves: Sequence[Move]) -> Sequence[Outcome]:
         """Make the moves, all of one model, in order; one outcome each."""
         ...
@@ -67,6 +73,23 @@ class Known:
             return {}
         return self._world.children(model, parent, parent_ids, _in_order(model, names))
 
+    def query(self, asked: Iterable[Query]) -> Mapping[Query, Sequence[Row]]:
+        """
+        What each query finds, equal ones asked once; references may be by any key.
+
+        Queries that differ in one value alone are put as one for all of them.
+        """
+        queries = tuple(dict.fromkeys(asked))
+        self._look_up(
+            condition.value if isinstance(condition.value, tuple) else (condition.value,)
+            for query in queries
+            for condition in conditions_of(query.where)
+        )
+        bound = {query: map_references(query, self._by_id) for query in queries}
+        found = coalesce.ask(tuple(dict.fromkeys(bound.values())), self._world.query)
+        self._ids.update(((query.model, row.key), row.id) for query, rows in found.items() for row in rows)
+        return {query: found[each] for query, each in bound.items()}
+
     def bind(
         self, model: type[Model], given: Sequence[Mapping[str, Any]]
     ) -> Sequence[tuple[Mapping[str, Any], refusals.Details]]:
@@ -76,13 +99,23 @@ class Known:
         Returns:
             For each of `given` its bound fields, and a detail for each reference that leads nowhere.
         """
+        self._look_up(fields.values() for fields in given)
+        return [decide.bind(model, fields, self._ids) for fields in given]
+
+    def _look_up(self, values: Iterable[Iterable[Any]]) -> None:
+        """Learn the ids of all references among the values: one read a referred model, for the keys nobody told yet."""
         unknown: dict[type[Model], list[Key]] = {}
-        for value in (v for fields in given for v in fields.values() if isinstance(v, Ref)):
+        for value in (each for several in values for each in several if isinstance(each, Ref)):
             if not decide.is_by_id(value) and (value.model, value.key) not in self._ids:
                 unknown.setdefault(value.model, []).append(value.key)
         for referred, keys in unknown.items():
             self.read(referred, keys, ())
-        return [decide.bind(model, fields, self._ids) for fields in given]
+
+    def _by_id(self, reference: Ref[Any]) -> Ref[Any] | None:
+        if decide.is_by_id(reference):
+            return reference
+        known = self._ids.get((reference.model, reference.key))
+        return None if known is None else decide.ref_to(reference.model, known)
 
     def perform(self, moves: Sequence[Move]) -> Sequence[Outcome | TaglineError]:
         """Make the moves; an outcome with an id where it is done, else why it is not."""

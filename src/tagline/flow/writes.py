@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tagline.domain.exchange import Key, Outcome, Row, Write, WriteKind
+from tagline.domain.exchange import ROW_CHANGED, Key, Outcome, Row, Write, WriteKind
 from tagline.domain.model import Model
-from tagline.errors import Disposition, TaglineError
+from tagline.errors import Disposition, RecordError, TaglineError
 from tagline.flow import decide, refusals
 from tagline.flow.drive import Ask
 from tagline.flow.effects import Effect, Reversibility, Verb, Written, key_of
@@ -230,17 +230,41 @@ def act(known: Known, asks: Sequence[Ask]) -> Sequence[Any]:
             continue
         answers[position] = Written(model, effect.key, row.id)
         if decide.is_due(effect.parameters["when"], row):
-            wanted = Write(WriteKind.ACT, model, effect.key, fields, row.id, action=effect.action)
+            wanted = Write(WriteKind.ACT, model, effect.key, fields, row.id, row.etag, effect.action)
             same = [i for i, move in enumerate(moves) if move.write == wanted]
             shared[position] = same[0] if same else len(moves)
             if not same:
                 before = {n: row.values.get(n) for n in effect.parameters["when"]}
                 moves.append(Move(ask.record, effect.verb, wanted, before, effect.reversibility))
     outcomes = known.perform(moves)
+    overtaken = _overtaken(known, model, moves, outcomes)
     for position, move in shared.items():
-        if isinstance(outcome := outcomes[move], TaglineError):
+        if isinstance(outcome := overtaken.get(move, outcomes[move]), TaglineError):
             answers[position] = outcome
     return [answers[position] for position in range(len(asks))]
+
+
+def _overtaken(
+    known: Known, model: type[Model], moves: Sequence[Move], outcomes: Sequence[Outcome | TaglineError]
+) -> Mapping[int, TaglineError]:
+    """
+    What to answer in place of refusals of rows that left their state meanwhile: whoever was second runs its flow again.
+
+    Not every transition can be made conditional on a version, and a remote refuses a second one as it refuses a wrong one.
+    """
+    refused = {n: moves[n] for n, outcome in enumerate(outcomes) if isinstance(outcome, RecordError)}
+    before = {n: move.before or {} for n, move in refused.items()}
+    rows = known.read(
+        model,
+        (move.write.key for move in refused.values()),
+        (name for each in before.values() for name in each),
+    )
+    return {
+        n: refusals.from_outcome(move.write, Outcome(Disposition.RETRY, code=ROW_CHANGED))
+        for n, move in refused.items()
+        if (row := rows.get(move.write.key)) is None
+        or any(not decide.same(row.values.get(name), value) for name, value in before[n].items())
+    }
 
 
 def remove(known: Known, asks: Sequence[Ask]) -> Sequence[Any]:

@@ -213,7 +213,7 @@ def _cassettes(subject: _Subject) -> StepResult:
     return StepResult(
         "cassettes",
         Verdict.FAILED if findings else Verdict.PASSED,
-        f"{len(paths)} cassette{'s' * (len(paths) > 1)}, {records} records, {played} calls replayed",
+        f"{len(paths)} cassette{'s' * (len(paths) > 1)}, {records} record{'s' * (records != 1)}, {played} call{'s' * (played != 1)} replayed",
         tuple(findings),
         {"cassettes": len(paths), "records": records, "calls": played},
         reproduce=f"tagline check {subject.name} --only cassettes",

@@ -10,7 +10,8 @@ from typing import Final
 
 from tagline.clock import Clock, VirtualClock
 from tagline.connectors import resolve_secret
-from tagline.connectors.http import Transport, network
+from tagline.connectors.http import Transport
+from tagline.connectors.network import network
 from tagline.domain.environment import EnvironmentConfig
 from tagline.errors import RefusedError, UsageError
 from tagline.sandbox.sandbox import Sandbox

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from tagline.connectors.shift4shop.models.product import SKU_INFO, lifted
 from tagline.domain.model import Model, columns
 from tagline.domain.scrub import scrub
 
@@ -70,7 +71,8 @@ def rewriter(models: Iterable[type[Model]], pseudonyms: Pseudonyms) -> Callable[
 
     def rewrite(value: Any) -> Any:
         if isinstance(value, Mapping):
-            own = next((facts for m, facts in by_model.items() if m.remote.primary_id in value), {})
+            beside = lifted(value)
+            own = next((facts for m, facts in by_model.items() if m.remote.primary_id in beside), {})
             return {k: leaf(k, v, own.get(k, k in everywhere)) for k, v in value.items()}
         return [rewrite(v) for v in value] if isinstance(value, list) else value
 
@@ -83,8 +85,13 @@ def rewriter(models: Iterable[type[Model]], pseudonyms: Pseudonyms) -> Callable[
 
 
 def only_declared(record: Mapping[str, Any], model: type[Model]) -> dict[str, Any]:
-    """The fields of a raw source record that its model declares, also in its nested lists; nothing else is kept."""
-    kept: dict[str, Any] = {}
+    """
+    The fields of a raw source record that its model declares, also in its nested lists; nothing else is kept.
+
+    A product keeps its form: what its model has side by side with the rest stands in an object of its own.
+    """
+    inner = record.get(SKU_INFO)
+    kept: dict[str, Any] = {SKU_INFO: only_declared(inner, model)} if isinstance(inner, Mapping) else {}
     for name, info in model.model_fields.items():
         if name not in record:
             continue
@@ -120,7 +127,8 @@ def leaks(text: str, *, secrets: Iterable[str], originals: Iterable[str]) -> lis
     Looks for the secrets and the replaced values in plain, percent, JSON-escaped and Base64 form, for card numbers that
     satisfy Luhn's sum, for e-mail addresses outside `example.com` and for tokens. Answers name the kind, never the value.
 
-    The limits of the proof: of the replaced values it leaves out those under five characters and numbers under seven digits
+    The limits of the proof: a number of 13 or 14 digits that is a bar code passes for no card; of the replaced values it
+    leaves out those under five characters and numbers under seven digits
     (house numbers, short postcodes), which stand in any text by chance; and it knows only of values that were replaced.
     What no model declares personal is kept as it is: cities, states and countries, and `ItemDescription`, whose options
     may hold an engraving. Read those in a recording of real orders before you commit it.
@@ -172,10 +180,21 @@ def _base64_cores(value: bytes) -> list[str]:
 
 
 def _luhn(digits: str) -> bool:
-    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1 or _is_gtin(digits):
         return False
     total = 0
     for n, d in enumerate(reversed(digits)):
         value = int(d) * (2 if n % 2 else 1)
         total += value - 9 if value > 9 else value
     return total % 10 == 0
+
+
+def _is_gtin(digits: str) -> bool:
+    """
+    Whether it is the bar code of an article, as a shop's products have it; of ten one satisfies Luhn's sum, too.
+
+    Cards of 13 and 14 digits are hardly in use any more, and one in ten of those is taken for a bar code here. No card begins with
+    0. Source: GS1 General Specifications, section 7.9; ISO/IEC 7812-1.
+    """
+    weighted = sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(reversed(digits)))
+    return len(digits) in (13, 14) and (weighted % 10 == 0 or digits.startswith("0"))

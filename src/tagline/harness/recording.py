@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 from tagline.alm import corpus, environments
 from tagline.connectors import connect, json_values
 from tagline.connectors.budgets import governor_for
+from tagline.connectors.shift4shop.models.product import lifted
 from tagline.domain.environment import Connection, EntraConnection
-from tagline.domain.exchange import Connector, Key, Row
+from tagline.domain.exchange import Connector, Key, Matches, Row
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.errors import RefusedError, UsageError
 from tagline.flow.drive import drive
 from tagline.flow.shadow import ShadowDriver
+from tagline.flow.usage import usage_of
 from tagline.harness import scenario as scenarios
 from tagline.harness.cassettes import LOGIN_HOST, Cassette, Interaction, RecordingTransport, dump
 from tagline.harness.places import Place
@@ -32,18 +35,26 @@ NEUTRAL: Final = {
     "finance": "https://erp.example",
 }
 """Origins of the remotes in a cassette, by system."""
-RENAMED: Final = {
+RENAMED: Final[Mapping[str, str | None]] = {
     "private_key": "env:REPLAY",
     "token": "env:REPLAY",
+    "access_token": None,
     "webhook_token": "env:REPLAY",
     "client_secret": "env:REPLAY",
+    "certificate": None,
+    "assertion": None,
+    "expires": None,
     "store_url": "https://store.example",
     "tenant": "replay",
     "client_id": "replay",
     "authority": f"https://{LOGIN_HOST}",
     "ca_file": "",
 }
-"""What of a connection's configuration would tell whose it is, and what stands for it in a cassette."""
+"""
+What of a connection's configuration would tell whose it is, and what stands for it in a cassette.
+
+However a connection signs in, its replay does with a secret or with keys: sign-in is no part of a recording.
+"""
 
 
 @dataclass(frozen=True)
@@ -130,12 +141,12 @@ def record(
             where={"environment": config.environment},
             hint="place an order, or name records with --key",
         )
-    rows = _look(session, scenarios.Scenario(flow, chosen, settings))
+    rows, queries = _look(session, scenarios.Scenario(flow, chosen, settings))
     outcomes, tape = _run(session, scenarios.Scenario(flow, chosen, settings))
     cassette = dump(
         Cassette(tuple(tape), _scenario(session, flow.name, settings.model_dump(mode="json"), outcomes))
     )
-    recorded = corpus.to_json(_raw_records(session, flow.name, flow.source, tape, chosen), rows)
+    recorded = corpus.to_json(_raw_records(session, flow.name, flow.source, tape, chosen), rows, queries)
     _prove(session, {"cassette": cassette, "corpus": recorded})
     folder = root / "fixtures" / integration.name
     made = Recording(
@@ -151,14 +162,15 @@ def _newest(session: _Session, model: type[Model], last: int) -> tuple[str, ...]
         return tuple(connected.by_system()[model.remote.system].recent(model, last))
 
 
-def _look(session: _Session, scenario: scenarios.Scenario) -> corpus.Rows:
-    """What the flow reads of the targets before it writes: the corpus's rows."""
+def _look(session: _Session, scenario: scenarios.Scenario) -> tuple[corpus.Rows, corpus.Queries]:
+    """What the flow reads of the targets before it writes: the corpus's rows, and which of them its queries find."""
     with _Connected(session, read_only=True) as connected:
         systems = connected.by_system()
         readers = {kind: _Noting(each) for kind, each in systems.items()}
         fetched = systems[scenario.flow.source.remote.system].fetch(scenario.flow.source, scenario.keys)
         drive(scenario.flow, fetched.records, scenario.settings, ShadowDriver(readers))
-    return {place: row for reader in readers.values() for place, row in reader.rows.items()}
+    rows = {place: row for reader in readers.values() for place, row in reader.rows.items()}
+    return rows, {query: keys for reader in readers.values() for query, keys in reader.queries.items()}
 
 
 def _run(session: _Session, scenario: scenarios.Scenario) -> tuple[dict[str, str], list[Interaction]]:
@@ -173,6 +185,7 @@ class _Noting:
     def __init__(self, inner: Connector) -> None:
         self._inner = inner
         self.rows: dict[tuple[type[Model], Key], Row | None] = {}
+        self.queries: dict[Query, Sequence[Key]] = {}
 
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         found = self._inner.read(model, keys, names)
@@ -187,6 +200,16 @@ class _Noting:
         for rows in found.values():
             for row in rows:
                 self._note(model, row.key, row)
+        return found
+
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        # Every column that a query uses is kept, so that a narrower one can be answered from the same rows.
+        found = self._inner.query([replace(query, columns=query.used) for query in asked])
+        for query, answer in zip(asked, found, strict=True):
+            if not query.is_void:
+                self.queries[replace(query, columns=())] = [row.key for row in answer.rows]
+            for row in answer.rows:
+                self._note(query.model, row.key, row)
         return found
 
     def _note(self, model: type[Model], key: Key, row: Row | None) -> None:
@@ -242,6 +265,8 @@ class _Rewrite:
         self._sources = {f.source.remote.system: f.source for f in integration.flows.values()}
         models = {*self._sources.values(), *(m.target for m in integration.mappings.values())}
         models |= {child for source in self._sources.values() for child in _children(source)}
+        # What a flow only looks up is of people, too.
+        models |= set(usage_of(integration.flows.values()).tables)
         self._values = rewriter(models, session.pseudonyms)
 
     def __call__(self, origin: str, kind: str, text: str) -> str:
@@ -263,7 +288,7 @@ class _Rewrite:
 
 
 def _is_record(value: Any, source: type[Model]) -> bool:
-    return isinstance(value, Mapping) and source.remote.primary_id in value
+    return isinstance(value, Mapping) and source.remote.primary_id in lifted(value)
 
 
 def _children(model: type[Model]) -> set[type[Model]]:
@@ -291,7 +316,7 @@ def _scenario(
     }
 
 
-def _renamed(config: Connection) -> dict[str, str]:
+def _renamed(config: Connection) -> dict[str, str | None]:
     neutral = NEUTRAL[config.system] + urlsplit(config.url).path
     return {"url": neutral, **{k: v for k, v in RENAMED.items() if k in type(config).model_fields}}
 
@@ -307,7 +332,7 @@ def _raw_records(
     for interaction in tape:
         if interaction.method == "GET" and interaction.url.startswith(origin):
             for record in _records(interaction.response_body, model):
-                found.setdefault(str(record[model.remote.primary_id]).strip(), record)
+                found.setdefault(str(lifted(record)[model.remote.primary_id]).strip(), record)
     return [corpus.Recorded(flow, key, model.__name__, found[key], context) for key in keys if key in found]
 
 

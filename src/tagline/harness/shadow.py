@@ -131,8 +131,8 @@ def render(found: Sequence[Looked]) -> str:
     writing = [r for r in found if r.intentions and r.error is None]
     differing = [r for r in found if not r.totals_agree]
     lines.append(
-        f"{len(found)} records: {len(writing)} would be written, {len(found) - len(writing) - len(dead)} are as they should be, "
-        f"{len(dead)} would become dead letters"
+        f"{len(found)} {'record' if len(found) == 1 else 'records'}: {len(writing)} would be written, {len(found) - len(writing) - len(dead)} are as they should be, "
+        f"{len(dead)} would become {'a dead letter' if len(dead) == 1 else 'dead letters'}"
     )
     lines += [f"  {r.key}: {r.error.code}: {r.error.message}" for r in dead if r.error]
     if differing:

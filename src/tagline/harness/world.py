@@ -15,7 +15,6 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
-from cryptography.fernet import Fernet
 from pydantic import TypeAdapter
 
 from tagline.clock import VirtualClock
@@ -28,6 +27,7 @@ from tagline.domain.settings import Settings
 from tagline.errors import InconclusiveError
 from tagline.integration import Integration, routes
 from tagline.runtime.engine import MemoryEngine
+from tagline.runtime.key_ring import KeyRing, make_key
 from tagline.runtime.store import Hint, Store
 from tagline.runtime.worker import Worker
 from tagline.sandbox import values as wire
@@ -151,7 +151,7 @@ class World:
         self._transport = _Deadly(self.remotes.sandbox.transport())
         self._engine = MemoryEngine()
         self._life = ExitStack()
-        self.store = Store.open(folder / "state.sqlite", key=Fernet.generate_key(), clock=self.clock)
+        self.store = Store.open(folder / "state.sqlite", ring=KeyRing.of(make_key().text), clock=self.clock)
         self.deployment = _deployment(integration)
         self.store.activate(self.deployment, self._routes)
         self.worker = self._begin()

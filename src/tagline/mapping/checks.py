@@ -103,10 +103,11 @@ def _wrong_constants(shape: Shape) -> Iterator[tuple[int, str]]:
         if name not in known or not isinstance(keyword.value, ast.Constant):
             continue
         value = keyword.value.value
-        for reason in refusals(shape.target, name, value):
+        refused = list(refusals(shape.target, name, value))
+        for reason in refused:
             yield keyword.lineno, f"{name} does not take {value!r}: {reason}"
         options = known[name].options
-        if options and value is not None and value not in options:
+        if not refused and options and value is not None and value not in options:
             yield keyword.lineno, f"{name} takes {', '.join(map(str, options))}, not {value!r}"
 
 

@@ -143,6 +143,61 @@ def test_a_throttled_part_of_a_read_tells_when_to_come_back(make_dataverse, serv
     assert (caught.value.code, caught.value.retry_after_s) == ("remote-throttled", 17)
 
 
+@pytest.mark.parametrize("etag", ['W/"1"\r\nIf-Match: *', "W/1", 'W/"é"', "", 7], ids=repr)
+def test_a_version_that_no_condition_can_carry_is_malformed(make_dataverse, serving, etag):
+    """Taken for none, it would let a write overwrite what somebody else wrote meanwhile."""
+    row = (200, {}, {"@odata.etag": etag, "accountid": ONE, "name": "A"})
+    with pytest.raises(TryAgainError) as caught:
+        make_dataverse(serving(row)[0]).read(Account, [key("a")], ["name"])
+    assert caught.value.code == "answer-malformed"
+
+
+def test_a_written_version_that_no_condition_can_carry_is_not_passed_on(make_dataverse, serving):
+    answer = (201, {}, {"@odata.etag": 'W/"1"\r\nX: y', "accountid": ONE})
+    [outcome] = make_dataverse(serving(answer)[0]).perform([create()])
+    assert (outcome.disposition, outcome.etag) == (DONE, None)
+
+
+def test_a_throttled_part_stops_whatever_comes_after_it(make_dataverse, serving, clock):
+    """Its batch was answered with 200, and still nobody may go on at the old pace."""
+    organisation, _ = serving(
+        error(429, "0x80072322", **{"Retry-After": "17"}), account(TWO), account(ONE), account(TWO)
+    )
+    client = make_dataverse(organisation)
+    began = clock.now()
+    client.perform([create(), create()])
+    client.read(Account, [key("a"), key("b")], [])
+    assert (clock.now() - began).total_seconds() == pytest.approx(17, abs=0.1)
+
+
+def test_a_key_that_no_address_can_carry_is_sought_by_a_filter(make_dataverse, serving):
+    found = {"@odata.etag": ETAG, "accountid": ONE, "tl_customerkey": "a/b%", "name": "A"}
+    other = {**found, "accountid": TWO, "tl_customerkey": "a/bc"}
+    organisation, seen = serving((200, {}, {"value": [other, found]}))
+    rows = make_dataverse(organisation).read(Account, [key("a/b%")], ["name"])
+    assert {k: (row.id, row.values) for k, row in rows.items()} == {key("a/b%"): (ONE, {"name": "A"})}
+    assert [part.url for part in seen] == [
+        f"{ROOT}/accounts?$select=accountid,name,tl_customerkey&$filter=tl_customerkey%20eq%20'a%2Fb%25'"
+    ]
+
+
+def test_two_rows_of_a_key_that_is_none_of_the_organisations_are_told(make_dataverse, serving):
+    rows = [{"accountid": row_id, "tl_customerkey": "a/b"} for row_id in (ONE, TWO)]
+    with pytest.raises(RecordError) as caught:
+        make_dataverse(serving((200, {}, {"value": rows}))[0]).read(Account, [key("a/b")], [])
+    assert caught.value.code == "key-ambiguous"
+
+
+def test_a_row_whose_key_no_address_can_carry_is_made_by_a_post(make_dataverse, serving):
+    organisation, seen = serving((201, {}, {"accountid": ONE, "@odata.etag": ETAG}), error(412, "0x80060892"))
+    writes = [Write(WriteKind.CREATE, Account, key("a/b"), {"name": "A"})] * 2
+    made, late = make_dataverse(organisation).perform(writes)
+    assert (made.disposition, made.id, made.etag) == (DONE, ONE, ETAG)
+    assert (late.disposition, late.code) == (RETRY, ROW_EXISTS)
+    assert (seen[0].method, seen[0].url) == ("POST", f"{ROOT}/accounts?$select=accountid")
+    assert json.loads(seen[0].body) == {"tl_customerkey": "a/b", "name": "A"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -345,7 +400,7 @@ def test_money_leaves_with_all_its_digits(make_dataverse, serving):
         pytest.param(update(name="B"), error(412, "0x80060892"), DEAD, "key-taken", id="key-of-another-row"),
         pytest.param(create(), error(429, "0x80072322"), RETRY, "remote-throttled", id="throttled"),
         pytest.param(create(), error(400, "0x80044331"), DEAD, "text-too-long", id="too-long"),
-        pytest.param(create(), error(403, "0x80048306"), Disposition.STOP, "not-permitted", id="privilege"),
+        pytest.param(create(), error(403, "0x80040220"), Disposition.STOP, "not-permitted", id="privilege"),
         pytest.param(create(), (503, {}, None), RETRY, "remote-unavailable", id="away"),
     ],
 )

@@ -163,7 +163,9 @@ def _checked(organisation, clock) -> dict[str, State]:
         transport=httpx.MockTransport(organisation),
         read_only=True,
     )
-    needs = Needs(privileges=("prvReadAccount", "prvWriteOrder"), solution=("tagline_crates", "1.2.0.0"))
+    needs = Needs(
+        privileges={"prvReadAccount": 3, "prvWriteOrder": 0}, solution=("tagline_crates", "1.2.0.0")
+    )
     with closing(client):
         return {check.subject: check.state for check in client.check_up(needs)}
 

@@ -9,7 +9,7 @@ from tagline.clock import VirtualClock
 from tagline.connectors import connect
 from tagline.connectors.dataverse import Account, Product, SalesOrder, TransactionCurrency, models
 from tagline.domain.environment import DataverseConnection
-from tagline.domain.exchange import Write, WriteKind
+from tagline.domain.exchange import ROW_EXISTS, Write, WriteKind
 from tagline.domain.model import columns
 from tagline.domain.schema import KeySchema
 from tagline.errors import Disposition
@@ -28,12 +28,13 @@ def clock():
 def crm(clock):
     sandbox = Sandbox(clock, environments=("dev",))
     given = sandbox.connection_configs("dev")
-    config = DataverseConnection.model_validate(given["crm"])
+    config = DataverseConnection.model_validate({**given["crm"], "webhook_token": "env:HOOK"})
+    secrets = {**given["secrets"], "HOOK": "a" * 24}
     client = connect(
         "crm",
         config,
         clock=clock,
-        secrets=lambda reference: given["secrets"][reference.removeprefix("env:")],
+        secrets=lambda reference: secrets[reference.removeprefix("env:")],
         transport=sandbox.transport(),
     )
     yield client
@@ -139,3 +140,45 @@ def test_a_submitted_order_can_be_reopened(crm, made):
         assert (outcome.disposition, outcome.code) == (Disposition.DONE, "")
         [row] = crm.read(SalesOrder, [key], ["statecode"]).values()
         assert row.values == {"statecode": state}
+
+
+NASTY = ["A/B", "A%B", "A+B", "A&B", "A:B", "A\\B", "<A>", "A*B?", "A'B", "A#B", "Ä€😀", "A)B", "$1", "A B"]
+
+
+def test_whatever_characters_a_key_has_its_row_is_made_found_and_changed(crm):
+    """Article numbers are what people made them; one that no address can carry must not spoil the reads of a hundred others."""
+    keys = [(("productnumber", f"key {text}"),) for text in NASTY]
+    fields = {"name": "n", "quantitydecimal": 2}
+    made = crm.perform([Write(WriteKind.CREATE, Product, key, {**dict(key), **fields}) for key in keys])
+    assert {o.disposition for o in made} == {Disposition.DONE}
+    again = crm.perform([Write(WriteKind.CREATE, Product, key, {**dict(key), **fields}) for key in keys])
+    assert {o.code for o in again} == {ROW_EXISTS}
+    rows = crm.read(Product, [*keys, (("productnumber", "A/C"),)], ["productnumber"])
+    assert {key: row.id for key, row in rows.items()} == {k: o.id for k, o in zip(keys, made, strict=True)}
+    changes = [Write(WriteKind.UPDATE, Product, key, {"name": "m"}, r.id, r.etag) for key, r in rows.items()]
+    assert {o.disposition for o in crm.perform(changes)} == {Disposition.DONE}
+
+
+def test_webhooks_are_registered_with_their_steps_and_removed(crm):
+    events, url = (
+        ["account-created", "account-changed", "salesorder-deleted"],
+        "https://in.test/hooks/o2c/crm",
+    )
+    assert crm.subscribe(events, url) == events
+    assert crm.subscribe(events, url) == []
+    assert sorted(crm.unsubscribe(url)) == sorted(events)
+
+
+@pytest.mark.parametrize("year", [1, 999, 1752])
+def test_a_time_that_the_organisation_does_not_know_is_its_own_dead_letter(crm, year):
+    """It must not get in: a row that cannot be shown would spoil every read that meets it."""
+    keys = [(("tl_orderkey", f"{name}-{year}"),) for name in ("early", "late")]
+    times = [datetime(year, 1, 1, tzinfo=UTC), datetime(1753, 1, 1, tzinfo=UTC)]
+    writes = [
+        Write(WriteKind.CREATE, SalesOrder, key, {"name": "n", "tl_orderedon": time})
+        for key, time in zip(keys, times, strict=True)
+    ]
+    assert [o.code for o in crm.perform(writes)] == ["argument-refused", ""]
+    assert [row.values["tl_orderedon"] for row in crm.read(SalesOrder, keys, ["tl_orderedon"]).values()] == [
+        times[1]
+    ]

@@ -80,7 +80,7 @@ def test_a_model_without_keys_needs_none(make_dataverse):
 def test_who_may_not_set_up_is_told_so(make_dataverse):
     def organisation(request):
         if request.method == "POST":
-            return httpx.Response(403, json={"error": {"code": "0x80048306", "message": ""}})
+            return httpx.Response(403, json={"error": {"code": "0x80040220", "message": ""}})
         return httpx.Response(200, json={"value": [{"KeyAttributes": 7}]})
 
     with pytest.raises(NotAuthorisedError):

@@ -110,7 +110,7 @@ def test_a_column_of_odd_facts_keeps_what_is_plain(described):
 
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
-    [(400, "0x80060888", RecordError), (403, "0x80048306", NotAuthorisedError), (500, "x", TryAgainError)],
+    [(400, "0x80060888", RecordError), (403, "0x80040220", NotAuthorisedError), (500, "x", TryAgainError)],
 )
 def test_a_table_that_cannot_be_described_ends_with_a_cause(described, status, code, kind):
     with pytest.raises(kind):

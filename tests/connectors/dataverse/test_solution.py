@@ -10,14 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagline.connectors.dataverse.solution import (
+from tagline.connectors.dataverse.rights import (
+    ITS_OWN,
     Access,
+    Depth,
+    Right,
+    grouped,
+    rights_for,
+    rights_on,
+    together,
+)
+from tagline.connectors.dataverse.solution import (
     ColumnType,
     OwnColumn,
     OwnKey,
     Solution,
     option_prefix,
-    privileges_for,
     to_zip,
     version_of,
 )
@@ -31,7 +39,7 @@ SOLUTION = Solution(
         OwnColumn("salesorder", "tl_weight", ColumnType.DECIMAL, precision=4),
     ),
     (OwnKey("account", "tl_account_key", ("tl_key",)), OwnKey("uom", "tl_uom_name", ("name",))),
-    ("prvReadAccount", "prvWriteAccount"),
+    (Right("prvCreateAccount", Depth.USER, "ours"), Right("prvReadAccount", Depth.ORGANISATION, "all")),
 )
 
 
@@ -87,19 +95,68 @@ def test_keys_stand_with_their_table():
 def test_the_role_holds_the_privileges_and_its_id_never_changes():
     role = _part("customizations.xml").find("Roles/Role")
     assert role is not None
-    assert [p.get("name") for p in role.iter("RolePrivilege")] == ["prvReadAccount", "prvWriteAccount"]
+    assert [(p.get("name"), p.get("level")) for p in role.iter("RolePrivilege")] == [
+        ("prvCreateAccount", "Basic"),
+        ("prvReadAccount", "Global"),
+    ]
     later = _part("customizations.xml", solution=Solution("tagline_crates", "2.0.0.0")).find("Roles/Role")
     assert later is not None
     assert later.get("id") == role.get("id")
 
 
 def test_a_line_has_no_rights_of_its_own():
-    assert privileges_for("salesorderdetail", [Access.READ, Access.CREATE, Access.DELETE]) == (
+    needed = rights_on("salesorderdetail", [Access.READ, Access.CREATE, Access.DELETE])
+    assert [right.privilege for right in needed] == [
         "prvAppendOrder",
         "prvAppendToOrder",
         "prvReadOrder",
         "prvWriteOrder",
+    ]
+
+
+def test_only_creating_stops_at_the_applications_own_rows():
+    """A key is unique in the whole organisation: who cannot see another's row would try to create it a second time."""
+    depths = {right.privilege: right.depth for right in rights_on("account", Access)}
+    assert depths.pop("prvCreateAccount") is Depth.USER
+    assert set(depths.values()) == {Depth.ORGANISATION}
+
+
+def test_rows_that_are_given_to_a_team_are_created_and_assigned_in_the_whole_organisation():
+    given_away = {r.privilege: r.depth for r in rights_on("salesorder", [Access.CREATE], gives_owner=True)}
+    assert given_away == {
+        "prvAssignOrder": Depth.ORGANISATION,
+        "prvCreateOrder": Depth.ORGANISATION,
+    }
+
+
+def test_rows_without_owners_know_one_depth_alone():
+    assert {right.depth for right in rights_on("product", Access)} == {Depth.ORGANISATION}
+
+
+@given(
+    st.lists(
+        st.builds(
+            Right,
+            st.sampled_from(["prvReadAccount", "prvCreateOrder", "prvMerge"]),
+            st.sampled_from(Depth),
+            st.sampled_from(["a", "b"]),
+        )
     )
+)
+def test_a_role_holds_each_privilege_once_and_as_far_as_any_need_reaches(rights):
+    held = together(rights)
+    assert [r.privilege for r in held] == sorted({r.privilege for r in rights})
+    for right in held:
+        assert right.depth.rank == max(r.depth.rank for r in rights if r.privilege == right.privilege)
+    assert together(held) == held
+
+
+def test_rights_are_told_by_kind_of_row_as_a_person_would_enter_them():
+    rights = together([*rights_on("account", [Access.CREATE, Access.APPEND_TO]), *rights_for("Merge")])
+    account, merge = grouped(rights)
+    assert (account.noun, account.everywhere, account.own) == ("Account", ("append to",), ("create",))
+    assert account.reason.endswith(ITS_OWN)
+    assert (merge.noun, merge.everywhere) == ("Merge", ("use",))
 
 
 @pytest.mark.parametrize(

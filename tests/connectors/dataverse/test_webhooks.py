@@ -1,5 +1,8 @@
+import copy
 import json
 import re
+from functools import partial
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -7,11 +10,13 @@ import pytest
 from tagline.connectors.dataverse import Account, Dataverse, SalesOrder
 from tagline.connectors.dataverse.events import EVENTS
 from tagline.connectors.odata.batch import requests_of
+from tagline.domain.environment import Identity
 from tagline.domain.system import Trigger, connection
-from tagline.errors import TaglineError, UsageError
+from tagline.errors import RefusedError, UsageError
 
 URL = "https://in.test/hooks/o2c/crm"
 TOKEN = "canary-hook"
+DEPLOY = Identity(client_id="deployer", client_secret="env:KEY")
 
 
 def guid(number):
@@ -28,14 +33,28 @@ class Registry:
         self.written = []
         self.queries = []
         self.refuse = ""
+        self.forbidden = ""
+        self.callers = []
         self.last = 0
 
     def __call__(self, request):
         path = request.url.path.removeprefix("/api/data/v9.2/")
         self.queries.append(str(request.url))
+        caller = request.headers["authorization"].rpartition("canary-access-of-")[2]
+        inner = (
+            requests_of(request.headers["content-type"], request.content) if path == "$batch" else [request]
+        )
+        self.callers += [(each.method, caller) for each in inner]
+        if caller == self.forbidden:
+            return httpx.Response(403, json={"error": {"code": "0x80048306", "message": ""}})
         if path == "$batch":
-            inner = requests_of(request.headers["content-type"], request.content)
+            if inner[0].method == "POST":
+                return self._together(inner)
             return self.multipart(*[(200, {}, self._filters(part.url)) for part in inner])
+        return self._one(request)
+
+    def _one(self, request):
+        path = request.url.path.removeprefix("/api/data/v9.2/")
         collection, row_id = re.fullmatch(r"(\w+)(?:\(([^)]*)\))?", path).groups()
         if request.method == "GET":
             return httpx.Response(
@@ -43,7 +62,7 @@ class Registry:
             )
         self.written.append((request.method, collection))
         if self.refuse in (collection, f"{request.method} {collection}"):
-            return httpx.Response(403, json={"error": {"code": "0x80048306", "message": ""}})
+            return httpx.Response(403, json={"error": {"code": "0x80040220", "message": ""}})
         if request.method == "DELETE":
             del self.rows[collection][row_id]
         elif request.method == "PATCH":
@@ -54,6 +73,20 @@ class Registry:
             self.rows[collection][row_id] = {"statecode": 0, **json.loads(request.content)}
         at = f"https://org.test/api/data/v9.2/{collection}({row_id})"
         return httpx.Response(204, headers={"OData-EntityId": at})
+
+    def _together(self, parts):
+        """A change set: all of it, or nothing but its refusal."""
+        before, made = copy.deepcopy(self.rows), {}
+        for number, part in enumerate(parts, 1):
+            body = part.body.decode()
+            for known, address in made.items():
+                body = body.replace(f'"${known}"', f'"{address}"')
+            answer = self._one(httpx.Request("POST", f"https://org.test{part.url}", content=body))
+            if answer.status_code >= 400:
+                self.rows = before
+                return self.multipart((answer.status_code, {}, answer.json()))
+            made[number] = answer.headers["OData-EntityId"].partition("/api/data/v9.2")[2]
+        return self.multipart(*((204, {"OData-EntityId": address}, None) for address in made.values()))
 
     def _filters(self, url):
         entity, message = re.findall(r"'(\w+)'", url)
@@ -90,10 +123,25 @@ def hash_of(entity, message):
 
 
 @pytest.fixture
+def make_dataverse(make_dataverse, sign_in):
+    """Tokens say whose they are."""
+
+    def login(request):
+        if request.method != "POST":
+            return sign_in(request)
+        (who,) = parse_qs(request.content.decode())["client_id"]
+        return httpx.Response(
+            200, json={"token_type": "Bearer", "expires_in": 3599, "access_token": f"canary-access-of-{who}"}
+        )
+
+    return partial(make_dataverse, login=login)
+
+
+@pytest.fixture
 def make(make_dataverse, multipart):
     def build(**traits):
         registry = Registry(multipart, **traits)
-        return registry, make_dataverse(registry, webhook_token="env:HOOK")
+        return registry, make_dataverse(registry, webhook_token="env:HOOK", deploy=DEPLOY)
 
     return build
 
@@ -158,13 +206,78 @@ def test_an_endpoint_that_lost_its_step_gets_one(make):
     assert len(registry.rows["serviceendpoints"]) == 1
 
 
-def test_what_was_added_is_taken_away_where_a_registration_fails(make):
+def test_nothing_is_added_where_a_registration_fails(make):
+    """An endpoint without its step would be told of nothing, and look like one that is."""
     registry, client = make()
     client.subscribe(["account-created"], URL)
     registry.refuse = "POST sdkmessageprocessingsteps"
-    with pytest.raises(TaglineError, match="registering webhooks"):
+    with pytest.raises(RefusedError, match="registering webhooks") as caught:
         client.subscribe(["account-created", "account-changed"], URL)
+    assert caught.value.code == "webhook-not-registered"
+    assert "account-changed are not registered" in caught.value.message
     assert [e["name"] for e in registry.rows["serviceendpoints"].values()] == ["tagline account-created"]
+    assert ("DELETE", "serviceendpoints") not in registry.written
+
+
+def _away(make_dataverse, registry, **changes):
+    """A machine that has no secret of the application that sets up."""
+
+    def secrets(reference):
+        if reference == "env:KEY":
+            raise UsageError("none", code="secret-missing")
+        return TOKEN
+
+    return make_dataverse(registry, webhook_token="env:HOOK", secrets=secrets, **changes)
+
+
+@pytest.mark.parametrize("deploy", [None, DEPLOY], ids=["unnamed", "absent"])
+def test_without_the_deploy_application_it_is_only_looked_whether_they_are_there(
+    make, make_dataverse, deploy
+):
+    registry, client = make()
+    client.subscribe(["account-created"], URL)
+    registry.written.clear()
+    away = _away(make_dataverse, registry, deploy=deploy)
+    assert away.subscribe(["account-created"], URL) == []
+    with pytest.raises(RefusedError) as caught:
+        away.subscribe(["account-created", "account-changed"], URL)
+    assert caught.value.code == "webhook-not-registered"
+    assert "account-changed are not" in caught.value.message
+    assert "solution import" in caught.value.hint
+    assert registry.written == []
+
+
+def test_who_registers_is_the_application_that_sets_up_and_who_looks_is_the_one_that_runs(
+    make, make_dataverse
+):
+    registry, client = make()
+    client.subscribe(["account-created"], URL)
+    assert {who for method, who in registry.callers if method == "POST"} == {"deployer"}
+    registry.callers.clear()
+    _away(make_dataverse, registry).subscribe(["account-created"], URL)
+    assert {who for _, who in registry.callers} == {"client"}
+
+
+def test_a_deploy_application_that_is_refused_leaves_the_webhooks_that_stand_in_use(make):
+    registry, client = make()
+    client.subscribe(["account-created"], URL)
+    registry.forbidden = "deployer"
+    assert client.subscribe(["account-created"], URL) == []
+
+
+def test_webhooks_that_are_still_used_stay_whatever_else_stands_there(make, make_dataverse):
+    registry, client = make()
+    client.subscribe(["account-created", "account-changed"], URL)
+    for row in list(registry.rows["serviceendpoints"].values())[:1]:
+        older = dict(row, url=f"{URL}/account-created/an-older-token")
+        registry.rows["serviceendpoints"][guid(77)] = older
+    assert client.unsubscribe(URL, ["account-created"]) == ["account-changed", "account-created"]
+    assert [e["url"] for e in registry.rows["serviceendpoints"].values()] == [
+        f"{URL}/account-created/{TOKEN}"
+    ]
+    registry.written.clear()
+    assert client.unsubscribe(URL, ["account-created"]) == []
+    assert registry.written == []
 
 
 def test_only_what_lies_below_the_address_is_removed(make):
@@ -215,15 +328,3 @@ def test_a_connection_has_a_trigger_for_every_event():
     assert crm.salesorder_created == Trigger(crm, "salesorder-created", SalesOrder)
     assert {"account-created", "product-changed", "invoice-deleted"} <= EVENTS.keys()
     assert all(name == event.name for name, event in EVENTS.items())
-
-
-def test_a_registration_that_tells_no_id_is_malformed(make_dataverse, multipart):
-    registry = Registry(multipart)
-
-    def mute(request):
-        answer = registry(request)
-        return httpx.Response(204) if request.method == "POST" and answer.status_code == 204 else answer
-
-    client = make_dataverse(mute, webhook_token="env:HOOK")
-    with pytest.raises(TaglineError, match="does not tell the id"):
-        client.subscribe(["account-created"], URL)

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from urllib.parse import unquote
 
@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from tagline.connectors import json_values
 from tagline.connectors.dataverse import Account, Contact, Product, SalesOrder, SalesOrderDetail
-from tagline.connectors.dataverse.wire import address, fields_of, from_wire, select, to_wire
+from tagline.connectors.dataverse.wire import (
+    address,
+    condition,
+    fields_of,
+    from_wire,
+    is_addressable,
+    is_of_key,
+    select,
+    to_wire,
+)
 from tagline.domain.model import ref
 from tagline.errors import RecordError
 
@@ -36,23 +45,37 @@ def test_plain_values_come_back_as_they_were_sent(values):
     assert values == from_wire(SalesOrder, travelled(SalesOrder, values), list(values))
 
 
-@given(st.text(min_size=1))
-def test_any_text_survives_as_a_key(text):
+def text_of(quoted):
+    """The text of a literal between its quotes."""
+    inner = unquote(quoted).removeprefix("'").removesuffix("'")
+    assert not inner.replace("''", "").count("'")
+    return inner.replace("''", "'")
+
+
+@given(st.text(min_size=1, max_size=100))
+def test_any_text_survives_as_a_key_in_an_address_or_a_filter(text):
     key = (("tl_customerkey", text),)
+    asked = condition(Account, key)
+    assert asked.isascii()
+    assert not set(asked) & set(" /?#&+<>*:\\\r\n")
+    assert text_of(asked.removeprefix("tl_customerkey%20eq%20")) == text
+    if not is_addressable(Account, key):
+        with pytest.raises(RecordError):
+            address(Account, key)
+        return
     sent = address(Account, key)
     assert sent.isascii()
     assert not set(sent.removeprefix("accounts(tl_customerkey='").removesuffix("')")) & set(
         " '/?#&%+\r\n"
     ) - {"%"}
-    inner = unquote(sent).removeprefix("accounts(tl_customerkey='").removesuffix("')")
-    assert inner.replace("''", "'") == text
+    assert text_of(sent.removeprefix("accounts(tl_customerkey=").removesuffix(")")) == text
 
 
 @pytest.mark.parametrize(
     ("model", "key", "expected"),
     [
         (Account, (("accountid", GUID),), f"accounts({GUID})"),
-        (Account, (("tl_customerkey", "o'b+c@x"),), "accounts(tl_customerkey='o%27%27b%2Bc%40x')"),
+        (Account, (("tl_customerkey", "o'b;c@x"),), "accounts(tl_customerkey='o%27%27b%3Bc%40x')"),
         (SalesOrder, (("a", 1), ("b", Decimal("2.50"))), "salesorders(a=1,b=2.50)"),
         (
             SalesOrder,
@@ -67,11 +90,23 @@ def test_rows_are_addressed_by_key(model, key, expected):
     assert expected == address(model, key)
 
 
-@pytest.mark.parametrize("value", ["", None, True, 1.5, ref(Account, tl_customerkey="x")], ids=str)
+UNFIT = ["", None, True, 1.5, ref(Account, tl_customerkey="x"), "a/b", "a\ud800", "x" * 101]
+
+
+@pytest.mark.parametrize("value", UNFIT, ids=lambda value: repr(value)[:40])
 def test_a_value_that_can_be_no_key_is_refused(value):
     with pytest.raises(RecordError) as caught:
         address(Account, (("tl_customerkey", value),))
     assert caught.value.code == "key-not-addressable"
+
+
+@pytest.mark.parametrize(
+    ("found", "is_it"),
+    [("a%b", True), ("A%B ", True), ("axb", False), ("a%b%", False), (None, False)],
+    ids=["itself", "as-texts-compare", "matched", "longer", "nothing"],
+)
+def test_a_row_that_a_pattern_matched_is_not_the_row_of_the_key(found, is_it):
+    assert is_of_key({"tl_customerkey": found}, (("tl_customerkey", "a%b"),)) is is_it
 
 
 @pytest.mark.parametrize("value", ["new:1", "", f"{GUID})/x", None])
@@ -85,14 +120,14 @@ def test_an_id_that_is_no_guid_is_refused_and_not_repeated(value):
     [
         (
             SalesOrder,
-            {"customerid": ref(Contact, tl_customerkey="c:1")},
-            {"customerid_contact@odata.bind": "/contacts(tl_customerkey='c%3A1')"},
+            {"customerid": ref(Contact, tl_customerkey="c;1")},
+            {"customerid_contact@odata.bind": "/contacts(tl_customerkey='c%3B1')"},
         ),
         (SalesOrder, {"customerid": ref(Account, accountid=GUID)}, {"customerid_account@odata.bind": f"/accounts({GUID})"}),
         (SalesOrderDetail, {"productid": ref(Product, productnumber="A B")}, {"productid@odata.bind": "/products(productnumber='A%20B')"}),
         (SalesOrderDetail, {"productid": None}, {"productid@odata.bind": None}),
         (Contact, {"parentcustomerid": None}, {"parentcustomerid_account@odata.bind": None}),
-        (SalesOrder, {"datefulfilled": datetime(2026, 1, 2, tzinfo=UTC)}, {"datefulfilled": "2026-01-02"}),
+        (SalesOrder, {"datefulfilled": date(2026, 1, 2)}, {"datefulfilled": "2026-01-02"}),
         (
             SalesOrder,
             {"tl_orderedon": datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=-5)))},
@@ -138,7 +173,7 @@ def test_money_and_days_are_read_exactly():
     read = from_wire(SalesOrder, row, ["freightamount", "datefulfilled", "totalamount", "description"])
     assert {
         "freightamount": Decimal(5),
-        "datefulfilled": datetime(2026, 1, 2, tzinfo=UTC),
+        "datefulfilled": date(2026, 1, 2),
         "totalamount": Decimal(7),
         "description": None,
     } == read

@@ -4,7 +4,7 @@ import pytest
 
 from tagline.connectors.finance import Customer, MainAccount
 from tagline.domain.checkup import Needs, State
-from tagline.errors import UsageError
+from tagline.errors import NotAuthorisedError, UsageError
 
 NEEDS = Needs(
     (Customer, MainAccount), webhooks="https://hooks.test/hooks/flow/erp", events=("sales-order-confirmed",)
@@ -39,6 +39,25 @@ def test_missing_rights_and_a_missing_company_are_told_with_their_fix(finance, e
     with pytest.raises(UsageError) as caught:
         finance.probe()
     assert caught.value.code == "company-unknown"
+
+
+def test_an_entity_that_the_environment_does_not_have_is_named_and_the_others_are_looked_at(
+    finance, environment
+):
+    environment.when("LegalEntities", 200, {"value": [{"LegalEntityId": "USMF"}]})
+    environment.when("MainAccounts", 404, {"error": {"code": "", "message": "No HTTP resource was found."}})
+    environment.when("CustomersV3", 403)
+    checks = {check.subject: check for check in finance.check_up(NEEDS)}
+    assert [s for s, check in checks.items() if check.state is State.FAILED] == ["erp entities", "erp rights"]
+    assert "MainAccounts" in checks["erp entities"].found
+    assert "CustomersV3" in checks["erp rights"].found
+
+
+def test_an_application_that_finance_does_not_know_is_told_where_it_is_named(finance, environment):
+    environment.when("GET", 401)
+    with pytest.raises(NotAuthorisedError) as caught:
+        list(finance.check_up(NEEDS))
+    assert "Microsoft Entra applications" in caught.value.hint
 
 
 def test_the_addresses_of_events_are_named_without_the_token(finance, environment):

@@ -272,6 +272,7 @@ def test_what_comes_after_a_refused_part_is_sent_again_where_a_batch_stops_there
 def test_what_finance_does_by_itself_is_refused_before_anything_is_sent(finance, environment, refused):
     [outcome] = finance.perform([refused])
     assert (outcome.disposition, outcome.code) == (Disposition.DEAD_LETTER, "not-supported")
+    assert outcome.hint
     assert environment.asked == []
 
 

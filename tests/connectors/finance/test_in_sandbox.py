@@ -224,6 +224,17 @@ def test_a_posted_invoice_is_found_by_the_sweep_and_nothing_of_another_company_i
     assert erp.changes(Customer, cursors[Customer]).items == ()
 
 
+def test_a_row_that_was_deleted_is_told_gone_and_one_that_grew_old_is_not(erp, clock, make_order):
+    _, old = make_order("shop-old")
+    clock.sleep(170 * 86_400)
+    _, young = make_order("shop-young")
+    cursor = erp.changes(SalesOrderHeader, None).cursor
+    clock.sleep(20 * 86_400)
+    erp.perform([Write(WriteKind.DELETE, SalesOrderHeader, (("SalesOrderNumber", young.id),), id=young.id)])
+    told = {change.key: change.is_gone for change in erp.changes(SalesOrderHeader, cursor).items}
+    assert (told.get(young.id), told.get(old.id)) == (True, None)
+
+
 def test_the_check_up_finds_the_sandbox_ready(erp):
     checks = list(erp.check_up(Needs(tuple(MODELS))))
     assert {check.state for check in checks} == {State.GOOD}
@@ -291,3 +302,27 @@ def test_a_flow_writes_an_order_once_changes_what_differs_and_leaves_a_persons_l
     assert run(3) == [("delete", line), ("update", line)]
     lines = erp.children(SalesOrderLine, "SalesOrderNumber", [order], ["OrderedSalesQuantity"])[order]
     assert sorted(row.values["OrderedSalesQuantity"] for row in lines) == [3, 9]
+
+
+def test_where_an_entity_exposes_when_it_was_modified_the_sweep_reads_that(erp, sandbox, clock):
+    sandbox.finance["dev"].rows.schema.change("VendorsV2", "ModifiedDateTime", is_there=True)
+    cursor = erp.changes(Vendor, None).cursor
+    clock.sleep(3600)
+    [number, *_] = erp.recent(Vendor, 2)
+    key = (("VendorAccountNumber", number),)
+    fields = {"VendorOrganizationName": "Renamed"}
+    erp.perform([Write(WriteKind.UPDATE, Vendor, key, fields, id=number)])
+    found = erp.changes(Vendor, cursor)
+    assert [change.key for change in found.items] == [number]
+    again = erp.changes(Vendor, found.cursor)
+    assert again.items == found.items, "told again within the overlap, with the same version"
+    clock.sleep(3600)
+    assert erp.changes(Vendor, erp.changes(Vendor, again.cursor).cursor).items == ()
+
+
+def test_what_the_roles_do_not_grant_is_found_by_the_check_up(erp, sandbox):
+    sandbox.finance["dev"].withheld.add("MainAccounts")
+    checks = {check.subject: check for check in erp.check_up(Needs((MainAccount, Customer)))}
+    sandbox.finance["dev"].withheld.clear()
+    assert checks["erp rights"].state is State.FAILED
+    assert "MainAccounts" in checks["erp rights"].found

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagline.connectors import json_values
-from tagline.connectors.odata.batch import Part, answers_of, build, requests_of
+from tagline.connectors.odata.batch import ChangeSet, Part, PartAnswer, answers_of, build, requests_of
 
 tokens = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8)
 header_values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
@@ -26,6 +26,32 @@ KIND = 'multipart/mixed; boundary="batch_1"'
 @given(st.lists(parts, min_size=1, max_size=5))
 def test_what_is_built_is_parsed_as_the_same_parts(given_parts):
     assert given_parts == requests_of(KIND, build(given_parts, "batch_1"))
+
+
+sets = st.lists(parts, min_size=1, max_size=3).map(lambda found: ChangeSet(tuple(found)))
+
+
+@given(st.lists(parts | sets, min_size=1, max_size=4))
+def test_the_parts_of_change_sets_are_found_in_their_place(given_parts):
+    """Whether a batch only reads is told by its parts, so that none may hide in a set."""
+    flat = [p for part in given_parts for p in (part.parts if isinstance(part, ChangeSet) else (part,))]
+    assert flat == requests_of(KIND, build(given_parts, "batch_1"))
+
+
+def test_parts_of_a_change_set_are_numbered_and_framed_by_a_boundary_of_their_own():
+    body = build([ChangeSet((Part("POST", "/a"), Part("POST", "/b", {}, b'{"x":"$1"}')))], "batch_1")
+    assert body.decode().split("\r\n") == [
+        "--batch_1",
+        "Content-Type: multipart/mixed; boundary=changeset_0_batch_1",
+        "",
+        *("--changeset_0_batch_1", "Content-Type: application/http", "Content-Transfer-Encoding: binary"),
+        *("Content-ID: 1", "", "POST /a HTTP/1.1", "", ""),
+        *("--changeset_0_batch_1", "Content-Type: application/http", "Content-Transfer-Encoding: binary"),
+        *("Content-ID: 2", "", "POST /b HTTP/1.1", "", '{"x":"$1"}'),
+        "--changeset_0_batch_1--",
+        "--batch_1--",
+        "",
+    ]
 
 
 @given(st.lists(parts, min_size=1, max_size=3))
@@ -87,3 +113,21 @@ def test_a_torn_answer_is_never_taken_for_a_whole_one(cut):
 def test_another_content_type_is_no_batch(kind):
     with pytest.raises(ValueError):
         answers_of(kind, ANSWER)
+
+
+def test_answers_of_a_change_set_stand_among_the_others():
+    body = (
+        b"--o\r\nContent-Type: multipart/mixed; boundary=o2\r\n\r\n"
+        b"--o2\r\nContent-Type: application/http\r\nContent-ID: 1\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\r\n"
+        b"--o2\r\nContent-Type: application/http\r\nContent-ID: 2\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}\r\n--o2--\r\n"
+        b"--o\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}\r\n--o--\r\n"
+    )
+    found = answers_of("multipart/mixed; boundary=o", body)
+    assert found == [PartAnswer(204, {}, b""), PartAnswer(201, {}, b"{}"), PartAnswer(200, {}, b"{}")]
+
+
+def test_a_set_within_a_set_is_no_batch():
+    inner = b"--c\r\nContent-Type: multipart/mixed; boundary=d\r\n\r\n--d--\r\n--c--"
+    body = b"--o\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n" + inner + b"\r\n--o--"
+    with pytest.raises(ValueError, match="no HTTP message"):
+        answers_of("multipart/mixed; boundary=o", body)

@@ -6,7 +6,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tagline.connectors.shift4shop import Order, OrderItem
-from tagline.connectors.shift4shop.listing import PAGE, WORTH, Span, last_page, newest, page_before
+from tagline.connectors.shift4shop.listing import (
+    JUMP_WORTH,
+    PAGE,
+    WORTH,
+    Span,
+    last_page,
+    newest,
+    page_before,
+)
 from tagline.errors import NotAuthorisedError, RecordError, TryAgainError, UsageError
 
 ROOT = "/3dCartWebAPI/v2"
@@ -107,6 +115,22 @@ def test_orders_too_far_back_are_not_paged_for(make_shop):
     shop = PagedShop(range(1, 1_001))
     assert len(make_shop(shop).fetch(Order, texts([10, 20, 30, 40, 1_000])).records) == 5
     assert shop.asked == ["count", "701+300", "10", "20", "30", "40"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "requests"),
+    [
+        pytest.param(range(1, 20_001), 3, id="ids without gaps"),
+        pytest.param(range(50_001, 70_001), 4, id="ids that start late"),
+        pytest.param([n for n in range(1, 40_001) if n < 20_000 or n % 5 == 0], 5, id="ids that thin out"),
+    ],
+)
+def test_old_orders_close_together_are_found_by_jumping_to_them(make_shop, numbers, requests):
+    """A back-fill asks for 25 neighbours at a time: one by one they would cost 25 requests."""
+    shop = PagedShop(numbers)
+    keys = texts(shop.numbers[3_000:3_025])
+    assert keys == list(make_shop(shop).fetch(Order, keys).records)
+    assert len(shop.asked) <= requests
 
 
 def test_a_wrong_guess_is_the_last(make_shop):
@@ -286,7 +310,8 @@ def test_every_asked_order_is_delivered_for_at_most_a_request_each_and_three(mak
         shop.numbers = standing
     fetched = make_shop(shop).fetch(Order, texts(keys))
     assert {str(n) for n in keys if n in standing} == set(fetched.records)
-    assert len(shop.asked) <= len(keys) + (3 if len(keys) >= WORTH else 0)
+    more = 0 if len(keys) < WORTH else 3 if len(keys) < JUMP_WORTH else 5
+    assert len(shop.asked) <= len(keys) + more
 
 
 @given(

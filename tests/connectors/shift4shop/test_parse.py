@@ -73,10 +73,34 @@ def test_null_means_blank():
             "2026-01-15T12:00:00.250", datetime(2026, 1, 15, 17, 0, 0, 250000, tzinfo=UTC), id="fraction"
         ),
         pytest.param("  ", None, id="blank"),
+        pytest.param(
+            "2026-03-01T10:00:00.1234567",
+            datetime(2026, 3, 1, 15, 0, 0, 123456, tzinfo=UTC),
+            id="long-fraction",
+        ),
+        pytest.param("2026-03-01T10:00:00Z", datetime(2026, 3, 1, 10, tzinfo=UTC), id="utc"),
+        pytest.param("2026-03-01T10:00:00+02:00", datetime(2026, 3, 1, 8, tzinfo=UTC), id="offset"),
     ],
 )
 def test_store_local_times_become_instants(text, instant):
     assert instant == to_instant(text, NEW_YORK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20260301",
+        "2026-W10-1",
+        "2026-03-01T1",
+        "2026-03-01T10:00:00+99:99",
+        "9999-12-31T23:59:59-01:00",
+        5,
+        [],
+    ],
+)
+def test_what_is_no_time_of_the_shop_is_none(text):
+    with pytest.raises(ValueError, match="no date and time"):
+        to_instant(text, NEW_YORK)
 
 
 @given(st.integers(946_684_800, 2_208_988_800))

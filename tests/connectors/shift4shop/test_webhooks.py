@@ -79,6 +79,15 @@ def test_what_stands_beneath_an_address_is_removed_and_told_without_its_token(ma
     assert client.unsubscribe(URL) == []
 
 
+def test_webhooks_that_are_still_used_stay(make_shop):
+    older = hook("order-placed", token="older-token")
+    shop = Hooks(hook("order-placed"), hook("order-changed"), older)
+    client = make_shop(shop)
+    assert client.unsubscribe(URL, ["order-placed"]) == ["order-changed", "order-placed"]
+    assert [h["Url"] for h in shop.hooks.values()] == [hook("order-placed")["Url"]]
+    assert client.unsubscribe(URL, ["order-placed"]) == []
+
+
 def test_what_stands_beneath_an_integrations_address_is_told_with_its_connection(make_shop):
     assert make_shop(Hooks(hook("order-placed"))).unsubscribe("https://in.test/hooks/sync") == [
         "shop/order-placed"

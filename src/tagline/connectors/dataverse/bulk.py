@@ -1,7 +1,9 @@
-"""First loads by bulk messages: many rows in one request, all of them or none.
+"""First loads by bulk messages: many new rows in one request, all of them or none.
 
-Opted into for what was never written before: nothing is read first, so that there are no images to restore, no conditions
-on versions, and nothing that tells a row we made from one that was there.
+What a back-fill creates goes out so where the connection's `first_load` says `bulk`. The rows were read before and found absent, as
+before any other create, so that each can be told from one that stood there and be taken back; there is no version of
+them afterwards, until they are read again.
+
 Source: reference/dataverse-api.md section 10.
 """
 
@@ -13,24 +15,20 @@ from typing import Any, Final
 
 from tagline.connectors import json_values
 from tagline.connectors.dataverse.session import Session
-from tagline.connectors.dataverse.wire import ROOT, address, is_guid, to_wire
+from tagline.connectors.dataverse.wire import ROOT, condition, is_guid, to_wire
 from tagline.connectors.dataverse.writes import error_of, outcome_of
 from tagline.connectors.dispositions import DATAVERSE
 from tagline.connectors.messages import Answer
 from tagline.connectors.odata.batch import PartAnswer
-from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Key, Outcome, Write, WriteKind
+from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS, Outcome, Write, WriteKind
 from tagline.domain.model import Model
 from tagline.errors import Disposition, RecordError
 
+MESSAGE: Final = "Microsoft.Dynamics.CRM.CreateMultiple"
 MAX_ROWS: Final = 500
 """Rows of one message; a hundred to a thousand are advised, and one message may take two minutes."""
-MAX_REFUSED: Final = 20
-"""Refused rows after which a load stops looking for more: then it is the rows' shape, and each would cost requests."""
 
-CREATE_MULTIPLE: Final = "CreateMultiple"
-UPSERT_MULTIPLE: Final = "UpsertMultiple"
-
-_OF_ALL: Final = ("query-refused", "remote-not-implemented")
+_UNKNOWN: Final = ("query-refused", "remote-not-implemented")
 """Refusals of the message itself, which no row causes."""
 
 
@@ -43,108 +41,74 @@ class _Target:
     members: Mapping[str, Any]
 
 
-def load(session: Session, rows: Sequence[Model]) -> list[Outcome]:
-    """
-    Create rows of one model, or create and change them where their first alternate key is given.
+class Bulk:
+    """Creates in bulk; remembers the tables that have no such message."""
 
-    A message that is refused is halved until the row is found that spoils it, so that this one alone ends. Twice the
-    same key is two messages by that way, the later row last.
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._unknown: set[type[Model]] = set()
 
-    Returns:
-        One outcome for each row; its id only where the organisation tells it, which it does of created rows.
+    def create(self, writes: Sequence[Write]) -> dict[int, Outcome]:
+        """
+        Make those of the writes that create a row, with others of their table.
 
-    Raises:
-        TaglineError: A message failed and may have been performed, of whatever code: what became of its rows has to be
-            read.
-    """
-    outcomes: dict[int, Outcome] = {}
-    waiting: dict[str, list[_Target]] = {UPSERT_MULTIPLE: [], CREATE_MULTIPLE: []}
-    for place, row in enumerate(rows):
-        try:
-            message, target = _target(place, row)
-        except RecordError as error:
-            outcomes[place] = Outcome(
-                error.disposition, code=error.code, message=error.message, hint=error.hint
-            )
-        else:
-            waiting[message].append(target)
-    for message, targets in waiting.items():
-        groups = [targets[n : n + MAX_ROWS] for n in range(0, len(targets), MAX_ROWS)]
-        outcomes |= _send(session, message, groups)
-    return [outcomes[place] for place in range(len(rows))]
+        Returns:
+            Outcomes by the places of the writes. A place that has none was not written: it is no create, or a message of
+            which it was part was refused for one of its rows, and each has to be sent for itself.
 
+        Raises:
+            TaglineError: A message failed and may have been performed, of whatever code: what became of its rows has to
+                be read.
+        """
+        outcomes: dict[int, Outcome] = {}
+        for targets in self._alike(writes):
+            groups = self._session.batches_of(targets, MAX_ROWS)
+            for told in self._session.side_by_side(groups, self._send):
+                outcomes |= told
+        return outcomes
 
-def _send(session: Session, message: str, groups: Sequence[Sequence[_Target]]) -> dict[int, Outcome]:
-    outcomes: dict[int, Outcome] = {}
-    refused = 0
-    stack = list(reversed(groups))
-    while stack:
-        group = stack.pop()
-        if refused == MAX_REFUSED:
-            outcomes |= {target.place: _not_sent(target) for target in group}
-            continue
-        remote = group[0].write.model.remote
-        answer = session.send(
+    def _alike(self, writes: Sequence[Write]) -> list[list[_Target]]:
+        """The new rows of each table, where there are several."""
+        found: dict[type[Model], list[_Target]] = {}
+        for place, write in enumerate(writes):
+            if write.kind is WriteKind.CREATE and write.model not in self._unknown:
+                try:
+                    condition(write.model, write.key)  # a row whose key is none would be made anew each time
+                    members = to_wire(write.model, {**dict(write.key), **write.fields})
+                except RecordError:
+                    continue
+                found.setdefault(write.model, []).append(_Target(place, write, members))
+        return [targets for targets in found.values() if len(targets) > 1]
+
+    def _send(self, targets: Sequence[_Target]) -> dict[int, Outcome]:
+        model = targets[0].write.model
+        kind = {"@odata.type": f"Microsoft.Dynamics.CRM.{model.remote.entity}"}
+        answer = self._session.send(
             "POST",
-            f"{ROOT}/{remote.collection}/Microsoft.Dynamics.CRM.{message}",
-            body={"Targets": [target.members for target in group]},
+            f"{ROOT}/{model.remote.collection}/{MESSAGE}",
+            body={"Targets": [kind | dict(target.members) for target in targets]},
+            weight=len(targets),
         )
-        if len(group) > 1 and _is_of_one_row(answer):
-            half = len(group) // 2
-            stack += [group[half:], group[:half]]
-            continue
-        told = _outcomes(session, group, answer)
-        refused += sum(o.disposition is Disposition.DEAD_LETTER for o in told[:1])
-        outcomes |= {target.place: outcome for target, outcome in zip(group, told, strict=True)}
-    return outcomes
-
-
-def _target(place: int, row: Model) -> tuple[str, _Target]:
-    model, given = type(row), row.given()
-    members: dict[str, Any] = {"@odata.type": f"Microsoft.Dynamics.CRM.{model.remote.entity}"}
-    names = model.remote.keys[0] if model.remote.keys else ()
-    key: Key = tuple(sorted((n, given[n]) for n in names if given.get(n) is not None))
-    message = CREATE_MULTIPLE
-    if names and len(key) == len(names):
-        message = UPSERT_MULTIPLE
-        members["@odata.id"] = address(model, key)
-    return message, _Target(
-        place, Write(WriteKind.CREATE, model, key, given), members | to_wire(model, given)
-    )
-
-
-def _is_of_one_row(answer: Answer) -> bool:
-    """Whether a row of the message may have caused the refusal of all."""
-    meaning = DATAVERSE.judge(answer.status, error_of(answer)[0] if answer.status >= 400 else "")
-    if meaning.disposition is Disposition.DEAD_LETTER:
-        return meaning.code not in _OF_ALL
-    return meaning.code in (ROW_EXISTS, ROW_CHANGED)
-
-
-def _outcomes(session: Session, group: Sequence[_Target], answer: Answer) -> list[Outcome]:
-    if not 200 <= answer.status < 300:
+        if 200 <= answer.status < 300:
+            ids = _ids(answer, len(targets))
+            return {t.place: Outcome(Disposition.DONE, id=i) for t, i in zip(targets, ids, strict=True)}
+        meaning = DATAVERSE.judge(answer.status, error_of(answer)[0])
+        if meaning.code in _UNKNOWN:
+            self._unknown.add(model)
+        if meaning.disposition is Disposition.DEAD_LETTER or meaning.code in (ROW_EXISTS, ROW_CHANGED):
+            return {}
         part = PartAnswer(answer.status, answer.headers, answer.body)
-        retry_after = session.retry_after(answer)
-        return [outcome_of(target.write, part, retry_after) for target in group]
-    ids = _ids(answer)
-    found = ids if len(ids) == len(group) else [None] * len(group)
-    return [Outcome(Disposition.DONE, id=row_id) for row_id in found]
+        retry_after = self._session.retry_after(answer)
+        return {target.place: outcome_of(target.write, part, retry_after) for target in targets}
 
 
-def _ids(answer: Answer) -> list[str | None]:
-    """The ids of created rows, in their order; none where the message tells none."""
+def _ids(answer: Answer, count: int) -> list[str | None]:
+    """The ids of the new rows, in their order; unknown where the answer does not tell one for each."""
     try:
-        body = json_values.parse(answer.body) if answer.body else {}
+        body = json_values.parse(answer.body)
     except ValueError:
         body = {}
     ids = body.get("Ids") if isinstance(body, Mapping) else None
-    return [row_id if is_guid(row_id) else None for row_id in ids] if isinstance(ids, list) else []
-
-
-def _not_sent(target: _Target) -> Outcome:
-    return Outcome(
-        Disposition.DEAD_LETTER,
-        code="load-stopped",
-        message=f"a {target.write.model.remote.entity} was not sent, since {MAX_REFUSED} rows before it were refused",
-        hint="correct what the refused rows have in common, then load the rest",
-    )
+    if not isinstance(ids, list) or len(ids) != count:
+        return [None] * count
+    return [row_id if is_guid(row_id) else None for row_id in ids]

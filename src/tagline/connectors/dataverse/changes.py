@@ -15,6 +15,7 @@ from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT, is_guid, to_text
 from tagline.connectors.odata.cursors import Cursor, Round
 from tagline.connectors.odata.session import MAX_PAGES
+from tagline.connectors.odata.versions import etag_of
 from tagline.domain.exchange import Change, Changes
 from tagline.domain.model import Model
 
@@ -130,5 +131,4 @@ def _change(session: Session, model: type[Model], raw: Mapping[str, Any]) -> Cha
         if not is_guid(gone):
             session.malformed(f"{_doing(model)}: a deleted row has no id")
         return Change(model, str(gone), is_gone=True)
-    etag = raw.get("@odata.etag")
-    return Change(model, row_id(session, model, raw), etag if isinstance(etag, str) else "")
+    return Change(model, row_id(session, model, raw), etag_of(raw) or "")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tagline.connectors.dataverse.importing import installed
+from tagline.connectors.dataverse.importing import installed, numbers
+from tagline.connectors.dataverse.rights import Depth
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.webhooks import standing_below
 from tagline.connectors.dataverse.wire import ROOT, is_guid
@@ -18,7 +19,8 @@ def check_up(session: Session, needs: Needs, token: str) -> Iterator[Check]:
     The checks, one after the other.
 
     Args:
-        token: Last segment of the addresses that webhooks are registered with; empty where the connection has none.
+        token: Last segment of the addresses that webhooks are registered with; empty where the connection has none, and
+            then nothing is said of them.
 
     Raises:
         TaglineError: The organisation cannot be asked, sign-in included.
@@ -28,12 +30,12 @@ def check_up(session: Session, needs: Needs, token: str) -> Iterator[Check]:
     if needs.privileges:
         yield _rights(session, user, needs.privileges)
     if needs.solution:
-        yield _solution(session, *needs.solution)
-    if needs.events:
+        yield _solution(session, *needs.solution, needs.set_up)
+    if needs.events and token:
         yield _webhooks(session, needs, token)
 
 
-def _rights(session: Session, user: Any, wanted: tuple[str, ...]) -> Check:
+def _rights(session: Session, user: Any, wanted: Mapping[str, int]) -> Check:
     """Source: the Web API's function RetrieveUserPrivileges; it counts the user's roles and those of its teams."""
     subject = f"{session.name} rights"
     if not isinstance(user, str) or not is_guid(user):
@@ -50,19 +52,29 @@ def _rights(session: Session, user: Any, wanted: tuple[str, ...]) -> Check:
     doing = "reading our privileges"
     session.judge(answer, doing)
     told = session.object_of(answer.json({"connection": session.name}), doing)
-    held = {p.get("PrivilegeName") for p in told.get("RolePrivileges", ()) if isinstance(p, dict)}
-    missing = [name for name in wanted if name not in held]
-    if missing:
+    reach: dict[str, int] = {}
+    for raw in told.get("RolePrivileges", ()):
+        if isinstance(raw, dict) and isinstance(name := raw.get("PrivilegeName"), str):
+            # Several roles may hold it; the widest counts.
+            reach[name] = max(reach.get(name, 0), _rank(raw.get("Depth")))
+    missing = [name for name in wanted if name not in reach]
+    narrow = [name for name, least in wanted.items() if reach.get(name, least) < least]
+    if missing or narrow:
+        found = [
+            f"{len(names)} of {len(wanted)} privileges {what}: {', '.join(names)}"
+            for names, what in ((missing, "are missing"), (narrow, "reach too few rows"))
+            if names
+        ]
         return Check(
             subject,
             State.FAILED,
-            f"{len(missing)} of {len(wanted)} privileges are missing: {', '.join(missing)}",
-            "import the solution and give the application user its role, or add them to the role it has",
+            "; ".join(found),
+            "import the solution and give the application user its role, or widen the role it has",
         )
     return Check(subject, State.GOOD, f"all {len(wanted)} privileges that the flows need")
 
 
-def _solution(session: Session, name: str, least: str) -> Check:
+def _solution(session: Session, name: str, least: str, set_up: str) -> Check:
     subject = f"{session.name} solution"
     try:
         standing = installed(session, name)
@@ -78,29 +90,35 @@ def _solution(session: Session, name: str, least: str) -> Check:
             subject,
             State.FAILED,
             f"{name} is not installed",
-            "run `tagline solution import INTEGRATION --env NAME`",
+            f"run `{set_up}`",
         )
-    if _numbers(standing.version) < _numbers(least):
+    if numbers(standing.version) < numbers(least):
         return Check(
             subject,
             State.FAILED,
             f"{name} {standing.version} is installed, {least} is needed",
-            "run `tagline solution import INTEGRATION --env NAME`",
+            f"run `{set_up}`",
         )
     kind = "managed" if standing.is_managed else "unmanaged"
     return Check(subject, State.GOOD, f"{name} {standing.version}, {kind}")
 
 
 def _webhooks(session: Session, needs: Needs, token: str) -> Check:
-    if not token:
+    try:
+        standing = standing_below(session, needs.webhooks, token)
+    except (NotAuthorisedError, RecordError):
         return Check(
             f"{session.name} webhooks",
-            State.FAILED,
-            "the connection has no webhook_token, so that none can be registered",
-            "give the connection a webhook_token, a reference to 16 or more letters and digits",
+            State.UNKNOWN,
+            "the running application may not see which are registered",
+            "give it the role of the solution, which lets it look",
         )
-    return webhook_check(session.name, needs, standing_below(session, needs.webhooks, token))
+    return webhook_check(session.name, needs, standing, f"run `{needs.set_up}`")
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+def _rank(depth: Any) -> int:
+    """How far a privilege reaches; a depth that nobody knows is no reason to warn."""
+    try:
+        return Depth(depth).rank
+    except ValueError:
+        return Depth.ORGANISATION.rank

@@ -3,63 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 
-from tagline.clock import Clock
-from tagline.connectors.dataverse import bulk, checkup, reader
+from tagline.connectors.dataverse import checkup, queries, reader, roll, webhooks
+from tagline.connectors.dataverse.bulk import Bulk
 from tagline.connectors.dataverse.changes import read_changes
 from tagline.connectors.dataverse.context import read_context
 from tagline.connectors.dataverse.events import DELETE, EVENTS
 from tagline.connectors.dataverse.keys import ensure_keys
-from tagline.connectors.dataverse.opening import open_session
 from tagline.connectors.dataverse.schema import questions, schema_of
-from tagline.connectors.dataverse.webhooks import register, remove_below
+from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT
 from tagline.connectors.dataverse.writer import Writer
-from tagline.connectors.entra import Tokens
-from tagline.connectors.governor import Governor
-from tagline.connectors.http import Transport
-from tagline.connectors.messages import Limits
+from tagline.connectors.entra import proof_of
+from tagline.connectors.hooks import address_of
+from tagline.connectors.pace import Lane
+from tagline.connectors.secrets import absence_of
 from tagline.domain.checkup import Check, Needs
 from tagline.domain.environment import DataverseConnection
-from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
+from tagline.domain.exchange import (
+    Change,
+    Changes,
+    Days,
+    Fetched,
+    Key,
+    Listed,
+    Matches,
+    Outcome,
+    Request,
+    Row,
+    Write,
+)
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.domain.schema import Basis, Schema
-from tagline.errors import RecordError, UsageError
+from tagline.errors import NotAuthorisedError, RecordError, RefusedError, UsageError
 
 
 class DataverseClient:
     """One organisation behind one connection; see `tagline.domain.exchange.Connector` for its verbs."""
 
     def __init__(
-        self,
-        name: str,
-        config: DataverseConnection,
-        *,
-        clock: Clock,
-        secrets: Callable[[str], str],
-        governor: Governor,
-        tokens: Tokens | None = None,
-        new_id: Callable[[], str],
-        transport: Transport | None = None,
-        read_only: bool = False,
-        limits: Limits | None = None,
+        self, config: DataverseConnection, opened: Callable[..., Session], *, secrets: Callable[[str], str]
     ) -> None:
-        self._name = name
+        """
+        Args:
+            opened: A session, as the identity that it is given as `identity` or else as the one that runs flows; closed with the client.
+        """
         self._config = config
         self._secrets = secrets
-        self._session = open_session(
-            name,
-            config,
-            clock=clock,
-            secrets=secrets,
-            governor=governor,
-            tokens=tokens,
-            new_id=new_id,
-            transport=transport,
-            read_only=read_only,
-            limits=limits,
-        )
-        self._writer = Writer(self._session)
+        self._open = opened
+        self._session = opened()
+        self._name = self._session.name
+        in_bulk = config.first_load == "bulk" and self._session.lane is Lane.BACK_FILL
+        self._writer = Writer(self._session, Bulk(self._session) if in_bulk else None)
 
     def close(self) -> None:
         """Let go of the network."""
@@ -83,17 +80,25 @@ class DataverseClient:
         """Read the rows below each parent, a hundred parents in one request."""
         return reader.read_children(self._session, model, parent, parent_ids, names)
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """Find rows by conditions, a hundred queries in one request."""
+        return queries.ask(self._session, asked)
+
     def changes(self, model: type[Model], cursor: str | None) -> Changes:
         """Read one page of what changed, deletions included where the table tracks them."""
         return read_changes(self._session, model, cursor)
 
+    def keys(self, model: type[Model], days: Days, position: str | None) -> Listed:
+        """List ids, a page at a time; days are those of UTC."""
+        return roll.keys(self._session, model, days, position)
+
+    def count(self, model: type[Model], days: Days) -> int | None:
+        """Count the rows that `keys` lists; None from 5000 on, as far as `$count` goes."""
+        return roll.count(self._session, model, days)
+
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Make the writes in their order, up to a hundred in one request, each for itself."""
         return self._writer.perform(writes)
-
-    def load(self, rows: Sequence[Model]) -> Sequence[Outcome]:
-        """Create or change rows of one model by bulk messages, without images: for first loads alone, see `bulk`."""
-        return bulk.load(self._session, rows)
 
     def ensure_keys(self, model: type[Model]) -> Sequence[str]:
         """Make the model's alternate keys and wait until they are active; returns the names of those made."""
@@ -117,9 +122,14 @@ class DataverseClient:
 
     def subscribe(self, events: Sequence[str], url: str) -> Sequence[str]:
         """
-        Register one endpoint and step per event, posting to `<url>/<event>/<webhook token>`.
+        Register one endpoint and step per event, as the application that sets the organisation up.
 
-        A delivery is not signed, so that its address carries the token.
+        The one that runs flows may not register any. Where the other's secret is not on this machine, or it is refused, this
+        only looks whether they are there.
+
+        Raises:
+            UsageError: There is no such event (code `event-unknown`), or no token for its address (`webhook-token-missing`).
+            RefusedError: One is missing and cannot be registered from here (code `webhook-not-registered`).
         """
         unknown = [event for event in events if event not in EVENTS]
         if unknown:
@@ -131,20 +141,40 @@ class DataverseClient:
             )
         if not events:
             return []
-        if self._config.webhook_token is None:
-            raise UsageError(
-                f"the connection {self._name} has events and no webhook_token",
-                code="webhook-token-missing",
+        token = self._token()
+        reason = self._no_deploying()
+        if not reason:
+            try:
+                with closing(self._open(identity=self._config.deploy)) as session:
+                    return webhooks.register(session, events, url, token)
+            except (NotAuthorisedError, RecordError) as error:
+                reason = f"the deploy application was refused: {error.message}"
+        try:
+            standing = webhooks.standing_below(self._session, url, token)
+        except (NotAuthorisedError, RecordError):
+            standing = frozenset()
+            reason += "; the running application may not even look"
+        missing = [event for event in events if event not in standing]
+        if missing:
+            raise RefusedError(
+                f"webhooks for {', '.join(missing)} are not registered, and not from here: {reason}",
+                code="webhook-not-registered",
                 where={"connection": self._name},
-                hint="give the connection a webhook_token, a reference to 16 or more letters and digits",
+                hint="run `tagline solution import INTEGRATION --env NAME` where the deploy application's secret is",
             )
-        token = self._secrets(self._config.webhook_token)
-        addresses = {event: f"{url.rstrip('/')}/{event}/{token}" for event in events}
-        return register(self._session, addresses, token)
+        return []
 
-    def unsubscribe(self, url: str) -> Sequence[str]:
-        """Remove the endpoints below `url` and their steps."""
-        return remove_below(self._session, url)
+    def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
+        """Remove the endpoints below `url` and their steps, but for those of `keep` at their address of today."""
+        token = self._token() if keep else ""
+        kept = {address_of(url, event, token) for event in keep}
+        stale = webhooks.stale_below(self._session, url, kept)
+        if not stale:
+            return []
+        if self._no_deploying():
+            return webhooks.remove(self._session, stale, url)
+        with closing(self._open(identity=self._config.deploy)) as session:
+            return webhooks.remove(session, stale, url)
 
     def probe(self) -> str:
         """Ask who we are."""
@@ -166,6 +196,25 @@ class DataverseClient:
         """Sign-in, rights, solution and webhooks, one after the other; reads only."""
         reference = self._config.webhook_token
         return checkup.check_up(self._session, needs, self._secrets(reference) if reference else "")
+
+    def _no_deploying(self) -> str:
+        """Why the application that sets the organisation up cannot sign in from here; empty where it can."""
+        deploy = self._config.deploy
+        if deploy is None:
+            return f"the connection {self._name} names no deploy application"
+        if absence_of(proof_of(deploy), self._secrets) is not None:
+            return "the deploy application's secret is not on this machine"
+        return ""
+
+    def _token(self) -> str:
+        if self._config.webhook_token is None:
+            raise UsageError(
+                f"the connection {self._name} has events and no webhook_token",
+                code="webhook-token-missing",
+                where={"connection": self._name},
+                hint="give the connection a webhook_token, a reference to 16 or more letters and digits",
+            )
+        return self._secrets(self._config.webhook_token)
 
     def _webhook_malformed(self, reason: str) -> RecordError:
         return RecordError(

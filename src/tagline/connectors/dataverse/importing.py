@@ -40,6 +40,11 @@ def installed(session: Session, name: str) -> Installed | None:
     return None
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers that compare as versions do."""
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+
+
 def import_solution(session: Session, archive: bytes, told: Callable[[str], None]) -> None:
     """
     Import a solution over whatever version stands there; returns once the organisation has finished.

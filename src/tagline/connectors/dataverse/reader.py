@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from tagline.connectors.dataverse.session import ANNOTATIONS, Session, is_absent
-from tagline.connectors.dataverse.wire import ROOT, address, fields_of, from_wire, is_guid, select
+from tagline.connectors.dataverse.wire import (
+    ROOT,
+    address,
+    condition,
+    fields_of,
+    from_wire,
+    is_addressable,
+    is_guid,
+    is_of_key,
+    select,
+)
 from tagline.connectors.odata.batch import Part
+from tagline.connectors.odata.versions import etag_of
 from tagline.domain.exchange import Fetched, Key, Row
 from tagline.domain.model import Model
 from tagline.errors import RecordError
@@ -23,8 +35,11 @@ def read(session: Session, model: type[Model], keys: Sequence[Key], names: Seque
     """
     Rows by key, a hundred in one request.
 
-    A key that cannot be addressed, for example a blank one, is the key of no row and so absent; writing by it
-    fails for that write alone.
+    A key that can be none, for example a blank one, is the key of no row and so absent; writing by it fails for that
+    write alone. A row whose key no address can carry is found by a filter.
+
+    Raises:
+        RecordError: Several rows have such a key, which then is not active in the organisation (code `key-ambiguous`).
     """
     return {key: _row(session, model, key, raw, names) for key, raw in _raw_rows(session, model, keys, names)}
 
@@ -57,7 +72,7 @@ def read_children(
     wanted = tuple(dict.fromkeys((*names, *own)))
     parents = [p for p in dict.fromkeys(parent_ids) if is_guid(p)]
     parts = [
-        _get(
+        get_part(
             f"{ROOT}/{model.remote.collection}?$select={select(model, wanted)}"
             f"&$filter={quote(f'{lookup} eq {parent_id}')}"
         )
@@ -68,9 +83,7 @@ def read_children(
     for parent_id, answer in zip(parents, session.reads(parts), strict=True):
         first = session.object_of(answer.json(), doing)
         children = (
-            _child(session, model, raw, own, names, wanted)
-            for page in session.pages(first, doing)
-            for raw in page
+            keyed_row(session, model, raw, names) for page in session.pages(first, doing) for raw in page
         )
         # A row that changes while pages are read can stand on two of them.
         found[parent_id] = list({child.id: child for child in children}.values())
@@ -104,40 +117,59 @@ def _raw_rows(
 ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
     asked: list[tuple[Key, Part]] = []
     for key in dict.fromkeys(keys):
-        try:
-            row = address(model, key)
-        except RecordError:
-            continue
-        asked.append((key, _get(f"{ROOT}/{row}?$select={select(model, names)}")))
+        with suppress(RecordError):
+            asked.append((key, _question(model, key, names)))
     for (key, _), answer in zip(asked, session.reads([part for _, part in asked]), strict=True):
-        if not is_absent(answer):
-            yield key, session.object_of(answer.json(), f"reading {model.remote.entity}")
+        if is_absent(answer):
+            continue
+        told = session.object_of(answer.json(), f"reading {model.remote.entity}")
+        found = told if is_addressable(model, key) else _only_row(session, model, key, told)
+        if found is not None:
+            yield key, found
+
+
+def _question(model: type[Model], key: Key, names: Sequence[str]) -> Part:
+    if is_addressable(model, key):
+        return get_part(f"{ROOT}/{address(model, key)}?$select={select(model, names)}")
+    compared = (*names, *(name for name, value in key if isinstance(value, str)))
+    test = condition(model, key)
+    return get_part(f"{ROOT}/{model.remote.collection}?$select={select(model, compared)}&$filter={test}")
+
+
+def _only_row(
+    session: Session, model: type[Model], key: Key, page: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    rows = session.values_of(page, f"reading {model.remote.collection}")
+    found = [row for row in rows if is_of_key(row, key)]
+    if len(found) > 1:
+        names = "+".join(name for name, _ in key)
+        raise RecordError(
+            f"several rows of {model.remote.entity} have the same {names}",
+            code="key-ambiguous",
+            where={"connection": session.name, "entity": model.remote.entity, "field": names},
+            hint="merge them, and see that the alternate key on it is active; then redrive",
+        )
+    return found[0] if found else None
 
 
 def _row(session: Session, model: type[Model], key: Key, raw: Mapping[str, Any], names: Sequence[str]) -> Row:
-    etag = raw.get("@odata.etag")
-    return Row(
-        key,
-        row_id(session, model, raw),
-        etag if isinstance(etag, str) else None,
-        from_wire(model, raw, names),
-    )
+    etag = etag_of(raw)
+    if etag is None and raw.get("@odata.etag") is not None:
+        # Without a condition that can be sent, a write would overwrite what somebody else wrote meanwhile.
+        session.malformed(f"reading {model.remote.entity}: the version of a row is none")
+    return Row(key, row_id(session, model, raw), etag, from_wire(model, raw, names))
 
 
-def _child(
-    session: Session,
-    model: type[Model],
-    raw: Mapping[str, Any],
-    own: Sequence[str],
-    names: Sequence[str],
-    wanted: Sequence[str],
-) -> Row:
-    values = from_wire(model, raw, wanted)
+def keyed_row(session: Session, model: type[Model], raw: Mapping[str, Any], names: Sequence[str]) -> Row:
+    """A row that was read with its first alternate key: its own key is that one where it is filled, else the id."""
+    own = model.remote.keys[0] if model.remote.keys else ()
+    values = from_wire(model, raw, own)
     row = _row(session, model, (), raw, names)
     filled = bool(own) and all(values[n] is not None for n in own)
     key: Key = tuple(sorted((n, values[n]) for n in own)) if filled else ((model.remote.primary_id, row.id),)
     return Row(key, row.id, row.etag, row.values)
 
 
-def _get(url: str) -> Part:
+def get_part(url: str) -> Part:
+    """A read in a batch."""
     return Part("GET", url, {"Accept": "application/json", "Prefer": ANNOTATIONS})

@@ -5,29 +5,18 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree as ET
 
+from tagline.connectors.dataverse.rights import Right
+
 PREFIX: Final = "tl"
 """Of our publisher: every column and key of ours begins with it."""
 PUBLISHER: Final = "tagline"
-
-
-class Access(StrEnum):
-    """What a privilege allows on rows of a table."""
-
-    READ = "Read"
-    CREATE = "Create"
-    WRITE = "Write"
-    DELETE = "Delete"
-    APPEND = "Append"
-    """To link rows of this table to others."""
-    APPEND_TO = "AppendTo"
-    """To be linked to."""
 
 
 class ColumnType(StrEnum):
@@ -71,74 +60,13 @@ class Solution:
     """Four numbers, for example `1.2.0.0`."""
     columns: tuple[OwnColumn, ...] = ()
     keys: tuple[OwnKey, ...] = ()
-    privileges: tuple[str, ...] = ()
-    """Names of what the role of the running application holds, for example `prvReadAccount`."""
+    rights: tuple[Right, ...] = ()
+    """What the role of the running application holds, each privilege once."""
 
     @property
     def role(self) -> str:
         """Name of the security role."""
         return f"{self.name} runtime"
-
-
-_PRIVILEGE_OF: Final = {
-    "salesorder": "Order",
-    "invoice": "Invoice",
-    "product": "Product",
-    "account": "Account",
-    "contact": "Contact",
-    "transactioncurrency": "TransactionCurrency",
-    "orderclose": "Activity",
-}
-_PART_OF: Final = {
-    "salesorderdetail": "salesorder",
-    "invoicedetail": "invoice",
-    "pricelevel": "product",
-    "productpricelevel": "product",
-    "uom": "product",
-    "uomschedule": "product",
-}
-"""Tables without privileges of their own. Uncertain beyond the names of orders; `tagline doctor` asks the organisation itself."""
-_ACTION_NEEDS: Final = {
-    "FulfillSalesOrder": ("prvWriteOrder", "prvCreateActivity", "prvAppendActivity", "prvAppendToOrder"),
-    "CancelSalesOrder": ("prvWriteOrder", "prvCreateActivity", "prvAppendActivity", "prvAppendToOrder"),
-    "ConvertSalesOrderToInvoice": (
-        "prvReadOrder",
-        "prvWriteOrder",
-        "prvCreateInvoice",
-        "prvReadInvoice",
-        "prvAppendToOrder",
-        "prvAppendInvoice",
-    ),
-    "Merge": ("prvMerge",),
-}
-"""What Microsoft's privilege reference names for each message."""
-WEBHOOK_PRIVILEGES: Final = tuple(
-    f"prv{access}{noun}"
-    for noun, accesses in {
-        "ServiceEndpoint": ("Create", "Read", "Write", "Delete"),
-        "SdkMessageProcessingStep": ("Create", "Read", "Write", "Delete"),
-        "SdkMessage": ("Read",),
-        "SdkMessageFilter": ("Read",),
-    }.items()
-    for access in accesses
-)
-"""What the agent needs to register webhooks of the organisation itself; names uncertain, `tagline doctor` asks."""
-
-
-def privileges_for(table: str, access: Iterable[Access]) -> tuple[str, ...]:
-    """Names of the privileges for this access to rows of a table, sorted."""
-    owner = _PART_OF.get(table, table)
-    noun = _PRIVILEGE_OF.get(owner, owner)
-    wanted = set(access)
-    if owner in ("salesorder", "invoice") and owner != table and wanted & {Access.CREATE, Access.DELETE}:
-        # A line has no rights of its own: to add or remove one is to write its document.
-        wanted = (wanted - {Access.CREATE, Access.DELETE}) | {Access.WRITE, Access.APPEND, Access.APPEND_TO}
-    return tuple(sorted(f"prv{a.value}{noun}" for a in wanted))
-
-
-def privileges_for_action(action: str) -> tuple[str, ...]:
-    """Names of the privileges that a state transition needs beside reading its row."""
-    return _ACTION_NEEDS.get(action, ())
 
 
 def version_of(release: str) -> str:
@@ -231,8 +159,8 @@ def _customizations(solution: Solution) -> bytes:
     roles = ET.SubElement(root, "Roles")
     role = ET.SubElement(roles, "Role", id=f"{{{role_id(solution)}}}", name=solution.role, isinherited="1")
     held = ET.SubElement(role, "RolePrivileges")
-    for name in solution.privileges:
-        ET.SubElement(held, "RolePrivilege", name=name, level="Global")
+    for right in solution.rights:
+        ET.SubElement(held, "RolePrivilege", name=right.privilege, level=right.depth.value)
     ET.SubElement(ET.SubElement(root, "Languages"), "Language").text = "1033"
     return _text(root)
 

@@ -6,17 +6,17 @@ Source: reference/dataverse-api.md section 18.1 and 18.2.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tagline.connectors import json_values
 from tagline.connectors.dataverse.events import EVENTS, UPDATE, Event
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT, is_guid
+from tagline.connectors.hooks import address_of
 from tagline.connectors.odata.batch import Part
-from tagline.errors import TaglineError, UsageError
+from tagline.errors import UsageError
 
 CONTRACT_WEBHOOK: Final = 8
 AUTH_WEBHOOK_KEY: Final = 4
@@ -38,54 +38,55 @@ class Endpoint:
     url: str
 
 
-def register(session: Session, addresses: Mapping[str, str], token: str) -> list[str]:
+def register(session: Session, events: Sequence[str], url: str, token: str) -> list[str]:
     """
-    Let each event be posted to its address; returns the events for which something had to be done.
+    Let each event be posted to `<url>/<event>/<token>`; returns the events for which something had to be done.
 
-    What stands already is used, enabled again, and widened to the columns of today's model. Where a registration fails,
-    endpoints just added are taken away again.
+    A delivery is not signed, so that its address carries the token. What stands already is used, enabled again, and
+    widened to the columns of today's model. The rest is added together with its steps, or none of it.
 
     Args:
-        addresses: By event; all known.
+        session: Signed in as the application that sets an organisation up.
+        events: All known.
 
     Raises:
         UsageError: The organisation has no such table, or cannot tell of such an operation on it (code `event-unknown`).
     """
-    filters = _filters(session, [EVENTS[event] for event in addresses])
+    addresses = {event: address_of(url, event, token) for event in events}
+    filters = _filters(session, [EVENTS[event] for event in events])
     standing = {endpoint.url: endpoint for endpoint in _endpoints(session)}
-    touched: list[str] = []
-    added: list[Endpoint] = []
-    try:
-        for name, address in addresses.items():
-            endpoint = standing.get(address)
-            if endpoint is None:
-                endpoint = Endpoint(_add_endpoint(session, name, address, token), address)
-                added.append(endpoint)
-            if _step(session, EVENTS[name], endpoint, filters[name]):
-                touched.append(name)
-    except TaglineError:
-        for endpoint in added:
-            # Its own failure hides nothing that matters: an endpoint that stays is found standing the next time.
-            with suppress(TaglineError):
-                _remove(session, endpoint)
-        raise
-    return touched
+    touched = [
+        name
+        for name, address in addresses.items()
+        if address in standing and _step(session, EVENTS[name], standing[address], filters[name])
+    ]
+    new = [name for name, address in addresses.items() if address not in standing]
+    if new:
+        made = [(EVENTS[name], addresses[name], filters[name]) for name in new]
+        for answer in session.together(_endpoints_with_steps(made, token)):
+            session.judge(answer, DOING)
+    return [name for name in events if name in {*touched, *new}]
 
 
-def remove_below(session: Session, url: str) -> list[str]:
-    """Remove the endpoints whose address lies below `url`, with their steps; returns the events they were for."""
+def stale_below(session: Session, url: str, keep: Collection[str]) -> list[Endpoint]:
+    """Endpoints whose address lies below `url` and is none of `keep`."""
     root = f"{url.rstrip('/')}/"
-    below = [endpoint for endpoint in _endpoints(session) if endpoint.url.startswith(root)]
-    for endpoint in below:
+    return [e for e in _endpoints(session) if e.url.startswith(root) and e.url not in keep]
+
+
+def remove(session: Session, endpoints: Iterable[Endpoint], url: str) -> list[str]:
+    """Remove endpoints below `url` with their steps; returns the events they were for."""
+    removed = []
+    for endpoint in endpoints:
         _remove(session, endpoint)
-    # The first segment is the event; the rest is the token, which is told to nobody.
-    return [endpoint.url.removeprefix(root).split("/")[0] for endpoint in below]
+        # The first segment is the event; the rest is the token, which is told to nobody.
+        removed.append(endpoint.url.removeprefix(f"{url.rstrip('/')}/").split("/")[0])
+    return removed
 
 
 def standing_below(session: Session, url: str, token: str) -> frozenset[str]:
     """Events for which an endpoint stands at `<url>/<event>/<token>`, with a step that is switched on."""
-    root = f"{url.rstrip('/')}/"
-    addresses = {f"{root}{event}/{token}": event for event in EVENTS}
+    addresses = {address_of(url, event, token): event for event in EVENTS}
     return frozenset(
         addresses[endpoint.url]
         for endpoint in _endpoints(session)
@@ -147,31 +148,39 @@ def _steps(session: Session, endpoint: Endpoint) -> list[Mapping[str, Any]]:
     return list(session.rows(target, "reading webhooks"))
 
 
-def _add_endpoint(session: Session, name: str, address: str, token: str) -> str:
-    return _create(
-        session,
-        "serviceendpoints",
-        {
-            "name": f"tagline {name}",
+def _endpoints_with_steps(made: Sequence[tuple[Event, str, tuple[str, str]]], token: str) -> Iterator[Part]:
+    """The parts of a change set; each step names the endpoint before it."""
+    for place, (event, address, ids) in enumerate(made):
+        endpoint = {
+            "name": f"tagline {event.name}",
             "url": address,
             "contract": CONTRACT_WEBHOOK,
             "authtype": AUTH_WEBHOOK_KEY,
             "authvalue": token,
             "messageformat": FORMAT_JSON,
-        },
-    )
+        }
+        yield _post("serviceendpoints", endpoint)
+        yield _post("sdkmessageprocessingsteps", _new_step(event, f"${2 * place + 1}", ids))
 
 
 def _step(session: Session, event: Event, endpoint: Endpoint, ids: tuple[str, str]) -> bool:
     """Let a step post the event to the endpoint; False when one does already."""
-    message_id, filter_id = ids
+    _, filter_id = ids
     watched = columns_watched(event) if event.message == UPDATE else ()
     for step in _steps(session, endpoint):
         if str(step.get("_sdkmessagefilterid_value", "")).lower() == filter_id.lower():
             return _amend(session, step, watched)
-    body = {
+    body = _new_step(event, f"/serviceendpoints({endpoint.id})", ids)
+    (answer,) = session.together([_post("sdkmessageprocessingsteps", body)])
+    session.judge(answer, DOING)
+    return True
+
+
+def _new_step(event: Event, endpoint: str, ids: tuple[str, str]) -> Mapping[str, Any]:
+    message_id, filter_id = ids
+    body: dict[str, Any] = {
         "name": f"tagline {event.name}",
-        "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({endpoint.id})",
+        "eventhandler_serviceendpoint@odata.bind": endpoint,
         "sdkmessageid@odata.bind": f"/sdkmessages({message_id})",
         "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({filter_id})",
         "stage": POST_OPERATION,
@@ -180,10 +189,9 @@ def _step(session: Session, event: Event, endpoint: Endpoint, ids: tuple[str, st
         "supporteddeployment": SERVER_ONLY,
         "asyncautodelete": True,
     }
-    if watched:
-        body["filteringattributes"] = ",".join(watched)
-    _create(session, "sdkmessageprocessingsteps", body)
-    return True
+    if event.message == UPDATE:
+        body["filteringattributes"] = ",".join(columns_watched(event))
+    return body
 
 
 def _amend(session: Session, step: Mapping[str, Any], watched: Sequence[str]) -> bool:
@@ -212,13 +220,9 @@ def _delete(session: Session, collection: str, row_id: str) -> None:
         session.judge(answer, "removing webhooks")
 
 
-def _create(session: Session, collection: str, body: Mapping[str, Any]) -> str:
-    answer = session.send("POST", f"{ROOT}/{collection}", body=body)
-    session.judge(answer, DOING)
-    made = re.search(r"\(([^()]+)\)\s*$", answer.headers.get("odata-entityid", ""))
-    if made is None or not is_guid(made[1]):
-        session.malformed(f"{DOING}: it does not tell the id of the {collection.removesuffix('s')} it made")
-    return made[1]
+def _post(collection: str, body: Mapping[str, Any]) -> Part:
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    return Part("POST", f"{ROOT}/{collection}", headers, json_values.dump(body).encode())
 
 
 def _id(session: Session, row: Mapping[str, Any], name: str) -> str:

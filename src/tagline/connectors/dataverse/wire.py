@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from tagline.connectors.odata.refusals import not_addressable, not_sendable, unexpected
 from tagline.domain.exchange import Key
-from tagline.domain.model import Model, Ref, ref_targets
+from tagline.domain.model import Model, Ref, columns, ref_targets
 
 ROOT: Final = "/api/data/v9.2"
 
@@ -42,8 +42,20 @@ that their maker wrote, capitals included, and only an organisation's own metada
 Source: reference/dataverse-api.md section 16 and 21, 8.
 """
 
-DATE_ONLY: Final = frozenset({("salesorder", "datefulfilled")})
-"""Columns without a time of day. A model gives and gets midnight UTC of that day."""
+UNADDRESSABLE: Final = frozenset("/<>*%&:\\?+")
+"""
+Characters that keep a value of a key out of an address, encoded or not. A row with such a key is found by a filter and
+made by a POST.
+
+Source: reference/dataverse-api.md section 7.1.
+"""
+
+WILDCARDS: Final = frozenset("%_[]^")
+"""
+What a filter may take for a pattern, so that what it finds is compared once more. Whether `eq` does is an assumption.
+
+Source: reference/dataverse-api.md section 5.
+"""
 
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -58,20 +70,21 @@ class WireField:
     """Of a lookup; empty for plain values."""
     kinds: tuple[type, ...]
     """Types of a plain value."""
-    date_only: bool
+    max_length: int | None = None
+    """Of a text."""
 
 
 @lru_cache(maxsize=256)
 def fields_of(model: type[Model]) -> Mapping[str, WireField]:
     """How the fields of a model travel, by name."""
-    found = {}
+    found, facts = {}, columns(model)
     for name, info in model.model_fields.items():
         targets = ref_targets(info.annotation)
         found[name] = WireField(
             select=f"_{name}_value" if targets else name,
             targets=targets,
             kinds=tuple(k for k in get_args(info.annotation) or (info.annotation,) if isinstance(k, type)),
-            date_only=(model.remote.entity, name) in DATE_ONLY,
+            max_length=facts[name].max_length,
         )
     return MappingProxyType(found)
 
@@ -99,7 +112,34 @@ def address(model: type[Model], key: Key) -> str:
         if not is_guid(key[0][1]):
             raise not_addressable(model, remote.primary_id, "is no GUID")
         return f"{remote.collection}({key[0][1]})"
+    if not is_addressable(model, key):
+        raise not_addressable(
+            model, "+".join(n for n, _ in key), "holds a character that no address can carry"
+        )
     return f"{remote.collection}({','.join(_key_part(model, n, v) for n, v in key)})"
+
+
+def is_addressable(model: type[Model], key: Key) -> bool:
+    """Whether a row can be addressed by the key, as far as characters go."""
+    texts = [value for name, value in key if isinstance(value, str) and name != model.remote.primary_id]
+    return not any(UNADDRESSABLE & set(text) for text in texts)
+
+
+def condition(model: type[Model], key: Key) -> str:
+    """
+    A percent-encoded filter that finds the row of a key, whatever characters it holds.
+
+    Raises:
+        RecordError: A value of the key is of no type that keys can have (code `key-not-addressable`).
+    """
+    return "%20and%20".join(_key_part(model, name, value).replace("=", "%20eq%20", 1) for name, value in key)
+
+
+def is_of_key(row: Mapping[str, Any], key: Key) -> bool:
+    """Whether a row that a filter by the key found is not another one, that a pattern matched."""
+    patterns = [(name, text) for name, text in key if isinstance(text, str) and WILDCARDS & set(text)]
+    # The organisation compares texts without regard to case and trailing blanks.
+    return all(str(row.get(name)).rstrip(" ").lower() == text.rstrip(" ").lower() for name, text in patterns)
 
 
 def to_wire(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +157,7 @@ def to_wire(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
         if field.targets:
             members |= _bind(model, name, field, value)
         else:
-            members[name] = _plain(model, name, field, value)
+            members[name] = _plain(model, name, value)
     return members
 
 
@@ -152,8 +192,14 @@ def _key_part(model: type[Model], name: str, value: object) -> str:
     if isinstance(value, bool) or value is None or value == "":
         raise not_addressable(model, name, "is blank or of no type that keys can have")
     if isinstance(value, str):
+        known = fields_of(model).get(name)
+        if known and known.max_length and len(value) > known.max_length:
+            raise not_addressable(model, name, "is longer than its column")
         doubled = value.replace("'", "''")
-        return f"{name}='{quote(doubled, safe='')}'"
+        try:
+            return f"{name}='{quote(doubled, safe='')}'"
+        except UnicodeEncodeError:
+            raise not_addressable(model, name, "holds half a character") from None
     if isinstance(value, int):
         return f"{name}={value}"
     if isinstance(value, Decimal):
@@ -179,11 +225,11 @@ def navigation(model: type[Model], name: str, target: type[Model]) -> str:
     return f"{known}_{target.remote.entity}" if several else known
 
 
-def _plain(model: type[Model], name: str, field: WireField, value: object) -> object:
+def _plain(model: type[Model], name: str, value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise not_sendable(model, name, "is a time without a zone")
-        return value.astimezone(UTC).date().isoformat() if field.date_only else to_text(value)
+        return to_text(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal) and not value.is_finite():

@@ -1,10 +1,11 @@
-"""Writes in batches, each for itself; what the organisation taught about its own form of an action is kept."""
+"""Writes in batches, each for itself, or new rows in bulk; what the organisation taught about its own form of an action is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tagline.connectors.dataverse.actions import in_other_form
+from tagline.connectors.dataverse.bulk import Bulk
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.writes import error_of, outcome_of, part_of
 from tagline.connectors.odata import writing
@@ -17,8 +18,9 @@ NO_SUCH_ADDRESS = ("0x80060888", "0x8006088a")
 class Writer:
     """Makes writes in their order, up to a hundred in one request."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, bulk: Bulk | None = None) -> None:
         self._session = session
+        self._bulk = bulk
         self._refused: set[str] = set()
         """Addresses of actions that the organisation does not know."""
 
@@ -30,9 +32,17 @@ class Writer:
             TaglineError: A batch failed as a whole, of whatever code: what became of its writes, and of those in the
                 batches before it, has to be read.
         """
-        return writing.perform(
-            self._session, writes, lambda write: self._known_form(part_of(write)), outcome_of, self._answers
+        told = self._bulk.create(writes) if self._bulk else {}
+        others = [place for place in range(len(writes)) if place not in told]
+        outcomes = writing.perform(
+            self._session,
+            [writes[place] for place in others],
+            lambda write: self._known_form(part_of(write)),
+            outcome_of,
+            self._answers,
         )
+        told |= dict(zip(others, outcomes, strict=True))
+        return [told[place] for place in range(len(writes))]
 
     def _answers(self, parts: Sequence[Part]) -> list[PartAnswer]:
         answers = list(self._session.batch(parts))

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from tagline.connectors import json_values
 from tagline.connectors.dataverse.actions import JSON, action_of, row_of
-from tagline.connectors.dataverse.wire import ROOT, address, is_guid, to_wire
+from tagline.connectors.dataverse.wire import ROOT, address, is_addressable, is_guid, to_wire
 from tagline.connectors.dispositions import DATAVERSE, Meaning
 from tagline.connectors.messages import Answer
 from tagline.connectors.odata.batch import Part, PartAnswer
+from tagline.connectors.odata.versions import etag_of
 from tagline.domain.exchange import ROW_CHANGED, Outcome, Write, WriteKind
 from tagline.domain.model import Ref
 from tagline.errors import Disposition
@@ -26,16 +27,22 @@ def part_of(write: Write) -> Part:
     The request that makes a write.
 
     A create is a PATCH of the key that must not exist, an update or a delete needs the row, and its version where one
-    is known: nothing is created or overwritten by accident.
+    is known: nothing is created or overwritten by accident. Where no address can carry the key, a create is a POST, and
+    the organisation's own check of alternate keys refuses a second one.
 
     Raises:
         RecordError: It has no form on the wire (codes `key-not-addressable`, `value-not-sendable`, `not-supported`).
     """
     match write.kind:
         case WriteKind.CREATE:
-            return _patch(write, address(write.model, write.key), {"If-None-Match": "*"}, write.fields)
+            if not is_addressable(write.model, write.key):
+                fields = {**dict(write.key), **write.fields}
+                return _writing("POST", write, write.model.remote.collection, {}, fields)
+            row = address(write.model, write.key)
+            return _writing("PATCH", write, row, {"If-None-Match": "*"}, write.fields)
         case WriteKind.UPDATE:
-            return _patch(write, row_of(write), {"If-Match": write.etag or "*"}, write.fields)
+            condition = {"If-Match": write.etag or "*"}
+            return _writing("PATCH", write, row_of(write), condition, write.fields)
         case WriteKind.DELETE:
             return Part("DELETE", f"{ROOT}/{row_of(write)}", {"If-Match": write.etag or "*"})
         case WriteKind.ACT:
@@ -75,10 +82,12 @@ def error_of(answer: Answer | PartAnswer) -> tuple[str, str]:
     return code if re.fullmatch(r"[a-z0-9._-]{0,40}", code) else "unreadable", str(error.get("message", ""))
 
 
-def _patch(write: Write, row: str, condition: Mapping[str, str], fields: Mapping[str, Any]) -> Part:
+def _writing(
+    method: str, write: Write, place: str, condition: Mapping[str, str], fields: Mapping[str, Any]
+) -> Part:
     headers = {**JSON, **condition, "Prefer": "return=representation"}
     body = json_values.dump(to_wire(write.model, fields)).encode()
-    return Part("PATCH", f"{ROOT}/{row}?$select={write.model.remote.primary_id}", headers, body)
+    return Part(method, f"{ROOT}/{place}?$select={write.model.remote.primary_id}", headers, body)
 
 
 def _done(write: Write, answer: PartAnswer) -> Outcome:
@@ -92,7 +101,6 @@ def _done(write: Write, answer: PartAnswer) -> Outcome:
     named = re.search(r"\(([^()]+)\)\s*$", answer.headers.get("odata-entityid", ""))
     candidates = (row.get(write.model.remote.primary_id), named and named.group(1), write.id)
     found = next((c for c in candidates if is_guid(c)), None)
-    etag = row.get("@odata.etag") or answer.headers.get("etag")
     if found is None:
         return Outcome(
             Disposition.RETRY,
@@ -100,7 +108,7 @@ def _done(write: Write, answer: PartAnswer) -> Outcome:
             message=f"Dataverse did not tell the id of the {write.model.remote.entity} it wrote",
             hint="nothing to do; the row is read again",
         )
-    return Outcome(Disposition.DONE, id=found, etag=etag)
+    return Outcome(Disposition.DONE, id=found, etag=etag_of(row, answer.headers))
 
 
 def _in_context(write: Write, status: int, code: str, text: str, meaning: Meaning) -> Meaning:

@@ -2,20 +2,20 @@
 What changed in an entity since a cursor.
 
 Finance has no change tracking over OData. Where an environment exposes when a row was modified, that is what is read; rows that never
-change are found by their date; all others are compared with what they were like.
+change are found by their date; all others are compared with what they were like, which alone tells of rows that are gone.
 
 Source: reference/dataverse-api.md section 17.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from tagline.connectors.finance.comparing import Likeness, bucket_of, digest_of
+from tagline.connectors.finance.comparing import MARK, Likeness, digest_of
 from tagline.connectors.finance.entities import MODIFIED, Entity, Noticing, entity_of
-from tagline.connectors.finance.reader import every_row
+from tagline.connectors.finance.reader import every_row, rows_by_id
 from tagline.connectors.finance.session import Session
 from tagline.connectors.finance.wire import CROSS, ROOT, fields_of, named, of_company, row_id, since
 from tagline.connectors.odata.cursors import Cursor
@@ -34,7 +34,7 @@ def read_changes(session: Session, company: str, model: type[Model], cursor: str
     """
     One page of changes; a cursor of None starts now.
 
-    Rows that were deleted leave no trace. A row may be told of twice, never skipped; its version is a digest of it.
+    A row may be told of twice, never skipped; its version is a digest of it. That it is gone is told where rows are compared.
 
     Raises:
         UsageError: The entity's changes are those of the row it belongs to (code `not-supported`), or it has too many rows to
@@ -50,7 +50,7 @@ def read_changes(session: Session, company: str, model: type[Model], cursor: str
         )
     if cursor is None:
         return _start(session, company, entity)
-    if '"buckets"' in cursor:
+    if MARK in cursor:
         return _compared(session, company, entity, Likeness.of(cursor, model.remote.entity))
     return _since(session, company, entity, Cursor.of(cursor, model.remote.entity))
 
@@ -60,7 +60,7 @@ def _start(session: Session, company: str, entity: Entity) -> Changes:
     if entity.noticing is Noticing.BY_DATE or _exposes_modified(session, entity):
         return Changes((), Cursor(name, session.clock.now()).text(), more=False)
     digests = _digests(session, company, entity)
-    return Changes((), Likeness.of_rows(name, digests).text(), more=False)
+    return Changes((), Likeness(name, digests).text(), more=False)
 
 
 def _exposes_modified(session: Session, entity: Entity) -> bool:
@@ -98,13 +98,27 @@ def _first_page(entity: Entity, company: str, at: Cursor) -> str:
 
 def _compared(session: Session, company: str, entity: Entity, before: Likeness) -> Changes:
     digests = _digests(session, company, entity)
-    now = Likeness.of_rows(entity.model.remote.entity, digests)
-    changed = before.differing(now)
-    # Which row of a bucket it was is known to whoever remembers the versions.
-    items = (
-        Change(entity.model, key, version) for key, version in digests.items() if bucket_of(key) in changed
-    )
-    return Changes(tuple(items), now.text(), more=False)
+    changed = [
+        Change(entity.model, key, version)
+        for key, version in digests.items()
+        if before.digests.get(key) != version
+    ]
+    gone = [
+        Change(entity.model, key, is_gone=True)
+        for key in _gone(session, company, entity, [key for key in before.digests if key not in digests])
+    ]
+    return Changes((*changed, *gone), Likeness(before.entity, digests).text(), more=False)
+
+
+def _gone(session: Session, company: str, entity: Entity, missing: Sequence[str]) -> list[str]:
+    """
+    Which rows that no list names any more are really gone.
+
+    The others have become too old to be listed, or moved between two pages while those were read; such a one is new to the next
+    sweep.
+    """
+    there = rows_by_id(session, company, entity, missing, ())
+    return [key for key in missing if key not in there]
 
 
 def _digests(session: Session, company: str, entity: Entity) -> Mapping[str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tagline.clock import Clock
-from tagline.connectors.entra import Tokens
-from tagline.connectors.finance import checkup, reader
+from tagline.connectors.finance import checkup, queries, reader, roll
 from tagline.connectors.finance.changes import read_changes
 from tagline.connectors.finance.entities import ENTITIES, entity_of
 from tagline.connectors.finance.events import EVENTS, read_event
@@ -14,15 +12,23 @@ from tagline.connectors.finance.metadata import schemas_of
 from tagline.connectors.finance.session import Session
 from tagline.connectors.finance.wire import ROOT
 from tagline.connectors.finance.writes import outcome_of, part_of
-from tagline.connectors.governor import Governor
-from tagline.connectors.http import Transport
-from tagline.connectors.messages import Limits
 from tagline.connectors.odata import writing
-from tagline.connectors.odata.opening import open_session
 from tagline.domain.checkup import Check, Needs
-from tagline.domain.environment import FinanceConnection
-from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
+from tagline.domain.exchange import (
+    Change,
+    Changes,
+    Days,
+    Fetched,
+    Key,
+    Listed,
+    Matches,
+    Outcome,
+    Request,
+    Row,
+    Write,
+)
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.domain.schema import Basis, Schema
 from tagline.errors import RecordError, UsageError
 
@@ -30,36 +36,16 @@ from tagline.errors import RecordError, UsageError
 class FinanceClient:
     """One legal entity behind one connection; see `tagline.domain.exchange.Connector` for its verbs."""
 
-    def __init__(
-        self,
-        name: str,
-        config: FinanceConnection,
-        *,
-        clock: Clock,
-        secrets: Callable[[str], str],
-        governor: Governor,
-        tokens: Tokens | None = None,
-        new_id: Callable[[], str],
-        transport: Transport | None = None,
-        read_only: bool = False,
-        limits: Limits | None = None,
-    ) -> None:
-        self._name = name
+    def __init__(self, session: Session, company: str) -> None:
+        """
+        Args:
+            session: Closed with the client.
+            company: Its legal entity.
+        """
+        self._name = session.name
+        self._session = session
         # Finance writes companies in small letters, whatever people type.
-        self._company = config.company.lower()
-        self._session = open_session(
-            Session,
-            name,
-            config,
-            clock=clock,
-            secrets=secrets,
-            governor=governor,
-            tokens=tokens,
-            new_id=new_id,
-            transport=transport,
-            read_only=read_only,
-            limits=limits,
-        )
+        self._company = company.lower()
         self._schemas: Mapping[str, Schema] | None = None
 
     def close(self) -> None:
@@ -84,9 +70,21 @@ class FinanceClient:
         """Read the rows below each parent, a hundred parents in one request."""
         return reader.read_children(self._session, self._company, model, parent, parent_ids, names)
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """Find rows by conditions, a hundred queries in one request."""
+        return queries.ask(self._session, self._company, asked)
+
     def changes(self, model: type[Model], cursor: str | None) -> Changes:
-        """Read what changed, by modified time, by date or by comparing; deletions are not seen."""
+        """Read what changed, by modified time, by date or by comparing; deletions are seen by comparing alone."""
         return read_changes(self._session, self._company, model, cursor)
+
+    def keys(self, model: type[Model], days: Days, position: str | None) -> Listed:
+        """List ids, a page at a time; days are those of UTC."""
+        return roll.keys(self._session, self._company, model, days, position)
+
+    def count(self, model: type[Model], days: Days) -> int | None:
+        """Count the rows that `keys` lists."""
+        return roll.count(self._session, self._company, model, days)
 
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Make the writes in their order, up to a hundred in one request, each for itself."""
@@ -133,7 +131,7 @@ class FinanceClient:
             )
         return []
 
-    def unsubscribe(self, url: str) -> Sequence[str]:
+    def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
         """Remove nothing, as nothing was registered."""
         return []
 

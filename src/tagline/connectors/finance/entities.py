@@ -36,9 +36,9 @@ from tagline.errors import UsageError
 class Noticing(Enum):
     """How the changes of an entity are found."""
 
-    BY_COMPARING = "by comparing all rows with what they were like"
-    BY_DATE = "by a date that rows have from the beginning; they never change"
-    WITH_OWNER = "with the row it belongs to"
+    BY_COMPARING = "by comparing all rows with what they were like; of rows that are gone it is told"
+    BY_DATE = "by a date that rows have from the beginning; they never change and never go"
+    WITH_OWNER = "with the row it belongs to; that one is gone is not told"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ ENTITIES: Final[Mapping[type[Model], Entity]] = MappingProxyType({e.model: e for
 MODIFIED: Final = "ModifiedDateTime"
 """
 Column that an entity may have been extended with. Whether an environment exposes it is asked when a sweep begins; where it
-does, changes are read by it, and nothing is compared.
+does, changes are read by it and nothing is compared, so that of rows that are gone nothing is told.
 """
 
 

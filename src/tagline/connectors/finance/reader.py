@@ -21,6 +21,7 @@ from tagline.connectors.finance.wire import (
     select,
 )
 from tagline.connectors.odata.batch import Part, PartAnswer
+from tagline.connectors.odata.versions import etag_of
 from tagline.domain.exchange import Fetched, Key, Row
 from tagline.domain.model import Model
 from tagline.errors import RecordError
@@ -59,18 +60,9 @@ def fetch(session: Session, company: str, model: type[Model], keys: Sequence[str
     """Whole rows by their id; one that is not as the model says is malformed and spoils no other."""
     entity = entity_of(model)
     names = tuple(model.model_fields)
-    asked: list[tuple[str, Part]] = []
-    for key in dict.fromkeys(keys):
-        try:
-            asked.append((key, _at(address(entity, company, key_of_id(entity, key)), entity, names)))
-        except RecordError:
-            continue
     records: dict[str, Model] = {}
     malformed: dict[str, tuple[Mapping[str, str], ...]] = {}
-    for (key, _), answer in zip(asked, session.reads([part for _, part in asked]), strict=True):
-        if session.dialect.is_absent(answer):
-            continue
-        raw = session.object_of(answer.json(), f"reading {model.remote.entity}")
+    for key, raw in rows_by_id(session, company, entity, keys, names).items():
         try:
             records[key] = model.model_validate(from_wire(entity, raw, names))
         except ValidationError as error:
@@ -81,6 +73,25 @@ def fetch(session: Session, company: str, model: type[Model], keys: Sequence[str
         except RecordError as error:
             malformed[key] = ({"field": error.where.get("field", ""), "reason": error.message},)
     return Fetched(records, malformed)
+
+
+def rows_by_id(
+    session: Session, company: str, entity: Entity, ids: Sequence[str], names: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Rows as they came, by their id, a hundred in one request; one that is not there, or that no address leads to, is absent."""
+    asked: list[tuple[str, Part]] = []
+    for key in dict.fromkeys(ids):
+        try:
+            asked.append((key, _at(address(entity, company, key_of_id(entity, key)), entity, names)))
+        except RecordError:
+            continue
+    answers = session.reads([part for _, part in asked])
+    doing = f"reading {entity.model.remote.entity}"
+    return {
+        key: session.object_of(answer.json(), doing)
+        for (key, _), answer in zip(asked, answers, strict=True)
+        if not session.dialect.is_absent(answer)
+    }
 
 
 def read_children(
@@ -103,13 +114,11 @@ def read_children(
         except RecordError:
             continue
         url = f"{ROOT}/{model.remote.collection}?{CROSS}&{test}&{select(entity, wanted)}"
-        asked.append((parent_id, _get(url)))
+        asked.append((parent_id, get_part(url)))
     doing = f"reading {model.remote.collection}"
     for (parent_id, _), answer in zip(asked, session.reads([part for _, part in asked]), strict=True):
         first = session.object_of(answer.json(), doing)
-        rows = (
-            _child(entity, raw, own, names, wanted) for page in session.pages(first, doing) for raw in page
-        )
+        rows = (keyed_row(entity, raw, names) for page in session.pages(first, doing) for raw in page)
         # A row that changes while pages are read can stand on two of them.
         found[parent_id] = list({row.id: row for row in rows}.values())
     return found
@@ -165,7 +174,7 @@ def _question(entity: Entity, company: str, key: Key, names: Sequence[str]) -> P
         return _at(address(entity, company, own), entity, names)
     collection = f"{ROOT}/{entity.model.remote.collection}"
     test = condition(entity, company, dict(key))
-    return _get(f"{collection}?{CROSS}&{test}&$top=2&{select(entity, names)}")
+    return get_part(f"{collection}?{CROSS}&{test}&$top=2&{select(entity, names)}")
 
 
 def _only_row(session: Session, entity: Entity, key: Key, answer: PartAnswer) -> Mapping[str, Any] | None:
@@ -188,20 +197,13 @@ def _only_row(session: Session, entity: Entity, key: Key, answer: PartAnswer) ->
 
 
 def _row(entity: Entity, key: Key, raw: Mapping[str, Any], names: Sequence[str]) -> Row:
-    etag = raw.get("@odata.etag")
-    return Row(
-        key, row_id(entity, raw), etag if isinstance(etag, str) else None, from_wire(entity, raw, names)
-    )
+    return Row(key, row_id(entity, raw), etag_of(raw), from_wire(entity, raw, names))
 
 
-def _child(
-    entity: Entity,
-    raw: Mapping[str, Any],
-    own: Sequence[str],
-    names: Sequence[str],
-    wanted: Sequence[str],
-) -> Row:
-    values = from_wire(entity, raw, wanted)
+def keyed_row(entity: Entity, raw: Mapping[str, Any], names: Sequence[str]) -> Row:
+    """A row that was read with its first alternate key: its own key is that one where it is filled, else the id."""
+    own = entity.model.remote.keys[0]
+    values = from_wire(entity, raw, own)
     row = _row(entity, (), raw, names)
     # A number of 0 is a column that nobody filled.
     filled = all(values[n] not in (None, "", 0) for n in own)
@@ -212,10 +214,11 @@ def _child(
 
 
 def _at(path: str, entity: Entity, names: Sequence[str]) -> Part:
-    return _get(f"{path}?{CROSS}&{select(entity, names)}")
+    return get_part(f"{path}?{CROSS}&{select(entity, names)}")
 
 
-def _get(url: str) -> Part:
+def get_part(url: str) -> Part:
+    """A read in a batch."""
     return Part("GET", url, {"Accept": "application/json"})
 
 

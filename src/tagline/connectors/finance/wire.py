@@ -160,7 +160,7 @@ def row_id(entity: Entity, row: Mapping[str, Any]) -> str:
     values = {name: _read(entity.model, name, row) for name in entity.key}
     if len(values) == 1:
         return str(next(iter(values.values())))
-    return ",".join(f"{name}={_literal(entity.model, name, value)}" for name, value in values.items())
+    return ",".join(f"{name}={literal(entity.model, name, value)}" for name, value in values.items())
 
 
 def key_of_id(entity: Entity, text: str) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def address(entity: Entity, company: str, key: Mapping[str, Any]) -> str:
     if first is None or first == "":
         raise not_addressable(entity.model, entity.key[0], "is blank")
     parts = [f"{COMPANY}={_quoted(company)}"] if entity.has_company else []
-    parts += [f"{name}={_literal(entity.model, name, key[name])}" for name in entity.key]
+    parts += [f"{name}={literal(entity.model, name, key[name])}" for name in entity.key]
     return f"{ROOT}/{entity.model.remote.collection}({quote(','.join(parts), safe=_PLAIN)})"
 
 
@@ -209,7 +209,7 @@ def condition(entity: Entity, company: str, wanted: Mapping[str, Any]) -> str:
     if wanted and all(value is None or value == "" for value in wanted.values()):
         raise not_addressable(entity.model, "+".join(wanted), "is blank")
     tests = [f"{name} eq {_comparable(entity.model, name, value)}" for name, value in wanted.items()]
-    return _filter(entity, company, tests)
+    return filtered(entity, company, tests)
 
 
 def since(entity: Entity, company: str, name: str, start: datetime) -> str:
@@ -217,12 +217,18 @@ def since(entity: Entity, company: str, name: str, start: datetime) -> str:
     kind = fields_of(entity.model)[name].kind if name in fields_of(entity.model) else Kind.INSTANT
     # A day stands for its noon, so that the day of `start` is in.
     text = f"{start.astimezone(UTC).date()}T00:00:00Z" if kind is Kind.DATE else to_text(start)
-    return _filter(entity, company, [f"{name} ge {text}"])
+    return filtered(entity, company, [f"{name} ge {text}"])
+
+
+def within(entity: Entity, company: str, name: str, start: datetime | None, end: datetime | None) -> str:
+    """The filter for rows of the company from `start` on and before `end`; None leaves an end open."""
+    tests = [f"{name} {word} {to_text(at)}" for word, at in (("ge", start), ("lt", end)) if at is not None]
+    return filtered(entity, company, tests)
 
 
 def of_company(entity: Entity, company: str) -> str:
     """The filter for all rows of the company; empty where it has none."""
-    return _filter(entity, company, [])
+    return filtered(entity, company, [])
 
 
 def to_text(value: datetime) -> str:
@@ -230,7 +236,8 @@ def to_text(value: datetime) -> str:
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def _filter(entity: Entity, company: str, tests: Sequence[str]) -> str:
+def filtered(entity: Entity, company: str, tests: Sequence[str]) -> str:
+    """The filter for rows of the company that pass all tests; percent-encoded, `$filter=` included, empty where there is none."""
     own = [f"{COMPANY} eq {_quoted(company)}"] if entity.has_company else []
     return f"$filter={quote(' and '.join((*own, *tests)), safe=_PLAIN)}" if own or tests else ""
 
@@ -238,10 +245,10 @@ def _filter(entity: Entity, company: str, tests: Sequence[str]) -> str:
 def _comparable(model: type[Model], name: str, value: object) -> str:
     if isinstance(value, str) and "*" in value:
         raise not_addressable(model, name, "holds a *, which Finance takes for any text")
-    return _literal(model, name, value)
+    return literal(model, name, value)
 
 
-def _literal(model: type[Model], name: str, value: object) -> str:
+def literal(model: type[Model], name: str, value: object) -> str:
     """A value as OData writes it in an address, a filter or an id; not yet percent-encoded."""
     if name not in fields_of(model):
         raise not_addressable(model, name, "is no field of the model")

@@ -12,6 +12,7 @@ from tagline.connectors.finance.infolog import error_of, reason_in
 from tagline.connectors.finance.reader import place_of
 from tagline.connectors.finance.wire import COMPANY, CROSS, ROOT, fields_of, key_of_id, row_id, to_wire
 from tagline.connectors.odata.batch import Part, PartAnswer
+from tagline.connectors.odata.versions import etag_of
 from tagline.domain.exchange import ROW_EXISTS, Outcome, Write, WriteKind
 from tagline.errors import Disposition, RecordError
 
@@ -72,15 +73,15 @@ def _post(write: Write, entity: Entity, company: str) -> Part:
 
 def _done(write: Write, answer: PartAnswer) -> Outcome:
     if write.kind is not WriteKind.CREATE:
-        return Outcome(Disposition.DONE, id=write.id, etag=answer.headers.get("etag"))
+        return Outcome(Disposition.DONE, id=write.id, etag=etag_of({}, answer.headers))
     row = answer.json()
-    etag = row.get("@odata.etag") if isinstance(row, Mapping) else None
+    etag = etag_of(row) if isinstance(row, Mapping) else None
     try:
         made = row_id(entity_of(write.model), row) if isinstance(row, Mapping) else ""
     except RecordError:
         made = ""
     # Without the row in the answer, its number is read by the key that it was created with.
-    return Outcome(Disposition.DONE, id=made or None, etag=etag if isinstance(etag, str) else None)
+    return Outcome(Disposition.DONE, id=made or None, etag=etag)
 
 
 def _in_context(write: Write, meaning: Meaning) -> Meaning:
@@ -105,11 +106,11 @@ def _not_supported(write: Write, entity: Entity) -> RecordError:
             f"{name} has no action {write.action}",
             code="not-supported",
             where={"entity": name, "action": write.action},
-            hint="posting, confirming and invoicing are done in Finance by people or batch jobs; which calls start them differs by release",
+            hint="take the act out of the flow; let people or a batch job in Finance post, confirm and invoice what it prepares",
         )
     return RecordError(
         f"{name} is only read",
         code="not-supported",
         where={"entity": name},
-        hint="Finance makes its rows itself",
+        hint="take the write out of the flow; Finance makes these rows itself",
     )

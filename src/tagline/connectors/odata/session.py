@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,13 +15,25 @@ from tagline.connectors.dispositions import Table, to_error
 from tagline.connectors.governor import Governor
 from tagline.connectors.http import Http
 from tagline.connectors.messages import Answer, Call, is_plain_read, retry_after_s
-from tagline.connectors.odata.batch import MAX_PARTS, Part, PartAnswer, answers_of, build, requests_of
+from tagline.connectors.odata.batch import (
+    MAX_PARTS,
+    ChangeSet,
+    Part,
+    PartAnswer,
+    answers_of,
+    build,
+    requests_of,
+)
+from tagline.connectors.pace import Lane
 from tagline.errors import Disposition, RefusedError, TryAgainError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 ODATA: Final = {"OData-MaxVersion": "4.0", "OData-Version": "4.0", "Accept": "application/json"}
+
+MAX_URL: Final = 32_768
+"""Characters of an address outside a batch. Source: reference/dataverse-api.md section 1; of Finance it is assumed."""
 
 MAX_PAGES: Final = 10_000
 """Pages of one list that are followed; at 5000 rows a page, more is a list that does not end."""
@@ -76,11 +88,21 @@ class Session:
         self._new_id = new_id
         self._governor = governor
 
+    @property
+    def lane(self) -> Lane:
+        """Who sends through this session."""
+        return self._governor.lane
+
     def close(self) -> None:
         self._http.close()
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        weight: int = 1,
     ) -> Answer:
         """
         Send one request, with a token; its answer may be of any status.
@@ -88,13 +110,15 @@ class Session:
         Args:
             target: A path from the host's root, or a link that the service gave.
             body: Sent as JSON unless None.
+            weight: Records that it carries.
 
         Raises:
             RefusedError: The link leads to another host (code `host-refused`).
         """
         content = None if body is None else json_values.dump(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
-        return self._send(Call(method, self._address(target), {**ODATA, **kind, **(headers or {})}, content))
+        call = Call(method, self._address(target), {**ODATA, **kind, **(headers or {})}, content)
+        return self._send(call, weight)
 
     def get(self, target: str, doing: str, prefer: str | None = None) -> Mapping[str, Any]:
         """
@@ -103,6 +127,14 @@ class Session:
         Raises:
             TaglineError: The answer is another one, of whatever code.
         """
+        address = self._address(target)
+        if len(address) > MAX_URL:
+            # As the link to the next page of a list with a long filter is.
+            parts = urlsplit(address.replace(" ", "%20"))
+            headers = {"Accept": "application/json", **self._preferring(prefer)}
+            (inner,) = self.batch([Part("GET", f"{parts.path}?{parts.query}", headers)])
+            self.judge(inner, doing)
+            return self.object_of(inner.json(), doing)
         answer = self.send("GET", target, self._preferring(prefer))
         self.judge(answer, doing)
         return self.object_of(answer.json({"connection": self.name}), doing)
@@ -149,9 +181,9 @@ class Session:
                 self.judge(answer, "a read")
         return answers
 
-    def batches_of(self, items: Sequence[T]) -> list[Sequence[T]]:
-        """The items in as many batches as the budget advises."""
-        size = self._governor.batch_size(len(items), MAX_PARTS)
+    def batches_of(self, items: Sequence[T], most: int = MAX_PARTS) -> list[Sequence[T]]:
+        """The items in as many batches as the budget advises, of at most so many."""
+        size = self._governor.batch_size(len(items), most)
         return [items[start : start + size] for start in range(0, len(items), size)]
 
     def side_by_side(self, batches: Sequence[Sequence[T]], send: Callable[[Sequence[T]], R]) -> list[R]:
@@ -174,7 +206,7 @@ class Session:
         Raises:
             TaglineError: It failed as a whole, of whatever code.
         """
-        answers = self._batch(parts)
+        answers = self._batch(parts, len(parts))
         if self.dialect.may_stop and 0 < len(answers) < len(parts) and answers[-1].status >= 400:
             # What comes after a refused part was not looked at.
             return [*answers, *self.batch(parts[len(answers) :])]
@@ -188,7 +220,24 @@ class Session:
             )
         return answers
 
-    def _batch(self, parts: Sequence[Part]) -> Sequence[PartAnswer]:
+    def together(self, parts: Iterable[Part]) -> Sequence[PartAnswer]:
+        """
+        Make writes in one transaction: all of them, or none.
+
+        Returns:
+            One answer each, in their order, or alone the answer that refused them all.
+
+        Raises:
+            TaglineError: The batch failed as a whole, of whatever code.
+        """
+        together = ChangeSet(tuple(parts))
+        count = len(together.parts)
+        answers = self._batch([together], count)
+        if len(answers) != count and (len(answers) != 1 or answers[0].status < 400):
+            self.malformed(f"{count} writes together have {len(answers)} readable answers")
+        return answers
+
+    def _batch(self, parts: Sequence[Part | ChangeSet], weight: int) -> Sequence[PartAnswer]:
         boundary = f"batch_{self._new_id()}"
         preferred = ", ".join(filter(None, ("odata.continue-on-error", self.dialect.prefer)))
         headers = {
@@ -197,15 +246,20 @@ class Session:
             "Prefer": preferred,
         }
         url = f"{self.url}{self.dialect.root}/$batch"
-        answer = self._send(Call("POST", url, headers, build(parts, boundary)), len(parts))
+        answer = self._send(Call("POST", url, headers, build(parts, boundary)), weight)
         kind = answer.headers.get("content-type", "")
         # A batch that stopped carries the status of the part it stopped at.
         if not (self.dialect.may_stop and kind.lower().startswith("multipart/")):
-            self.judge(answer, f"a batch of {len(parts)}")
+            self.judge(answer, f"a batch of {weight}")
         try:
-            return answers_of(kind, answer.body)
+            answers = answers_of(kind, answer.body)
         except ValueError:
             return []
+        silence = [self.retry_after(part) or 0.0 for part in answers if part.status == 429]
+        if silence:
+            # The batch itself went well, so that nothing below has seen it.
+            self._governor.stop(max(silence))
+        return answers
 
     def judge(self, answer: Answer | PartAnswer, doing: str) -> None:
         """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -70,16 +70,16 @@ def _by_day(store: Store, resource: Resource, now: datetime, cursor: str | None)
     if cursor is None:
         return Changes((), DayCursor(today, today).text(), more=False)
     at = DayCursor.of(cursor, today)
-    items, place, is_last = _page(store, resource, f"{at.day:%m/%d/%Y}", at.place)
-    return _moved(store, resource, items, at.at(place), now, is_last)
+    page = _changed(store, resource, f"{at.day:%m/%d/%Y}", at.place)
+    return _moved(store, resource, page.items, at.at(page.behind), now, page.is_last)
 
 
 def _by_time(store: Store, resource: Resource, now: datetime, cursor: str | None) -> Changes:
     if cursor is None:
         return Changes((), TimeCursor(now, now).text(), more=False)
     at = TimeCursor.of(cursor, now)
-    items, place, is_last = _page(store, resource, filter_from(at.since, store.zone), at.place)
-    return _moved(store, resource, items, at.at(place), now, is_last)
+    page = _changed(store, resource, filter_from(at.since, store.zone), at.place)
+    return _moved(store, resource, page.items, at.at(page.behind), now, page.is_last)
 
 
 def _moved(
@@ -104,35 +104,55 @@ def _moved(
     return Changes(items, following.text(), more=False)
 
 
-def _page(
-    store: Store, resource: Resource, since: str, place: Place
-) -> tuple[tuple[Change, ...], Place, bool]:
-    """Changed rows from a place on, the place behind them, and whether the round ends there."""
+def _changed(store: Store, resource: Resource, since: str, place: Place) -> Page:
+    return read_page(store, resource, {"lastupdatestart": since}, f"changed {resource.name}", place)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of a list from a place on."""
+
+    items: tuple[Change, ...]
+    behind: Place
+    """The place behind them."""
+    is_last: bool
+    """Whether the round ends there."""
+    unread: int
+    """Rows between them that the shop did not hand out."""
+
+
+def read_page(store: Store, resource: Resource, query: Mapping[str, str], what: str, place: Place) -> Page:
+    """
+    The rows of a filtered list from a place on.
+
+    Args:
+        what: The rows, for errors, in the plural.
+    """
 
     def ask(position: int, limit: int) -> list[Any]:
         return store.wire.rows(
             resource.path,
-            f"reading changed {resource.name}",
+            f"reading {what}",
             offset=position,
             limit=limit,
-            query={"lastupdatestart": since},
+            query=query,
             otherwise=(lambda answer: name_of(answer, resource.id_column)) if limit == 1 else lambda _: None,
         )
 
     read = read_stretch(ask, place.offset, resource.cap, is_first_known=bool(place.last))
     if read.unread:
         log.warning(
-            "%s: %d changed %s cannot be read, the first at position %d of those since %s",
+            "%s: %d %s cannot be read, the first at position %d of those of %s",
             store.name,
             len(read.unread),
-            resource.name,
+            what,
             read.unread[0],
-            since,
+            dict(query),
         )
     found = {at: change for at, row in read.rows.items() if (change := to_change(store, resource, row))}
     news = tuple({each.key: each for each in found.values() if each.key != place.last}.values())
     behind, is_last = _place_behind(place, read, {at: change.key for at, change in found.items()})
-    return news, behind, is_last
+    return Page(news, behind, is_last, len(read.unread))
 
 
 def _place_behind(place: Place, read: Stretch, keys: Mapping[int, str]) -> tuple[Place, bool]:
@@ -175,16 +195,15 @@ def _by_comparing(store: Store, resource: Resource, now: datetime, cursor: str |
     query = {}
     if resource.window is not None:
         query = {"datestart": f"{(now - resource.window).astimezone(store.zone):%m/%d/%Y}"}
-    rows = {
-        str(address): row
-        for address, row in all_rows(store, resource, resource.path, query)
-        if address is not None
-    }
-    digests = {key: _digest(row) for key, row in rows.items()}
+    listed = all_rows(store, resource, resource.path, query)
+    digests = {str(address): _digest(row) for address, row in listed if address is not None}
+    before = DigestCursor.of(cursor).digests if cursor is not None else {}
+    if any(address is None for address, _ in listed):
+        # Each row without an id may be one that is known: none is told of as gone.
+        digests = {**before, **digests}
     found = DigestCursor(digests).text()
     if cursor is None:
         return Changes((), found, more=False)
-    before = DigestCursor.of(cursor).digests
     changed = [key for key, digest in digests.items() if before.get(key) != digest]
     # Behind a window rows leave the list by growing old, which is no change.
     gone = [key for key in before if key not in digests] if resource.window is None else []

@@ -31,7 +31,9 @@ def check_up(
     yield from _scopes(name, wire, needs)
     yield from _standards(name, wire, config)
     if needs.events:
-        yield webhook_check(name, needs, standing_below(wire, needs.webhooks, token))
+        yield webhook_check(
+            name, needs, standing_below(wire, needs.webhooks, token), "deploy: the agent registers them"
+        )
 
 
 def _scopes(connection: str, wire: Wire, needs: Needs) -> Iterator[Check]:

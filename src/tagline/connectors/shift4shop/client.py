@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tagline.clock import Clock
 from tagline.connectors.governor import Governor
+from tagline.connectors.hooks import address_of
 from tagline.connectors.http import Http, Policy, Transport
 from tagline.connectors.messages import Limits
-from tagline.connectors.shift4shop import changes, checkup, reading, schema, webhooks, writing
+from tagline.connectors.shift4shop import changes, checkup, queries, reading, roll, schema, webhooks, writing
 from tagline.connectors.shift4shop.listing import ORDERS, find_newest
 from tagline.connectors.shift4shop.paging import all_rows
 from tagline.connectors.shift4shop.resources import Noticing, Resource, not_supported, resource_of
@@ -18,8 +19,21 @@ from tagline.connectors.shift4shop.store import Store
 from tagline.connectors.shift4shop.wire import Wire, sign_in_headers
 from tagline.domain.checkup import Check, Needs
 from tagline.domain.environment import Shift4ShopConnection
-from tagline.domain.exchange import Change, Changes, Fetched, Key, Outcome, Request, Row, Write
+from tagline.domain.exchange import (
+    Change,
+    Changes,
+    Days,
+    Fetched,
+    Key,
+    Listed,
+    Matches,
+    Outcome,
+    Request,
+    Row,
+    Write,
+)
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.domain.schema import Schema
 from tagline.errors import UsageError
 
@@ -97,6 +111,12 @@ class Shift4ShopClient:
             for each in dict.fromkeys(parent_ids)
         }
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        """Find records by conditions that the shop's lists can be filtered by; one list for each value, each read whole."""
+        return [
+            queries.answer(self._store, self._resource(query.model, "querying"), query) for query in asked
+        ]
+
     def changes(self, model: type[Model], cursor: str | None) -> Changes:
         """
         Read one page of what changed since the cursor, in the way that the model's resource allows.
@@ -106,6 +126,14 @@ class Shift4ShopClient:
         that later rounds ask for it again, and then passes it over, which is logged.
         """
         return changes.changes(self._store, self._resource(model, "sweeping"), self._clock.now(), cursor)
+
+    def keys(self, model: type[Model], days: Days, position: str | None) -> Listed:
+        """A page of a list by id, oldest first; orders and returns also by the store's own days."""
+        return roll.keys(self._store, self._resource(model, "listing"), days, position)
+
+    def count(self, model: type[Model], days: Days) -> int | None:
+        """How many rows that list has."""
+        return roll.count(self._store, self._resource(model, "counting"), days)
 
     def perform(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Make the writes, up to a hundred in one request; what the shop has no way for becomes a dead letter."""
@@ -125,9 +153,10 @@ class Shift4ShopClient:
         token = self._secrets(self._config.webhook_token)
         return webhooks.subscribe(self._wire, events, url, token, self._name)
 
-    def unsubscribe(self, url: str) -> Sequence[str]:
-        """Remove the webhooks beneath `url`; tells their addresses from there on, without the token."""
-        return webhooks.unsubscribe(self._wire, url)
+    def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
+        """Remove the webhooks beneath `url`, but for those of `keep`; tells their addresses from there on, without the token."""
+        token = self._secrets(self._config.webhook_token) if keep else ""
+        return webhooks.unsubscribe(self._wire, url, {address_of(url, event, token) for event in keep})
 
     def probe(self) -> str:
         """Count the orders."""
@@ -141,7 +170,8 @@ class Shift4ShopClient:
             return schema.schema_of(model.remote.entity, self._samples(resource))
         holder, name = resource.stands_in
         holders = self._samples(self._resource(holder, "describing"))
-        rows = [row for each in holders if isinstance(each, Mapping) for row in each.get(name) or ()]
+        lists = [each.get(name) for each in holders if isinstance(each, Mapping)]
+        rows = [row for each in lists if isinstance(each, list) for row in each]
         return schema.schema_of(model.remote.entity, rows)
 
     def _samples(self, resource: Resource) -> Sequence[Any]:

@@ -1,8 +1,11 @@
-"""Orders by the page: the shop has no list of ids to filter by, but those asked for are nearly always its newest."""
+"""
+Orders by the page: the shop has no list of ids to filter by, but those asked for are nearly always its newest, or, in a
+back-fill, stand close together somewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +21,10 @@ PAGE: Final = ORDERS.cap
 """Orders the shop hands out at most in one answer."""
 WORTH: Final = 3
 """Asked orders from which on pages pay: a count and a page cost two requests, each order by itself one."""
+JUMP_WORTH: Final = 12
+"""Asked orders close together from which on it pays to guess where they stand."""
+WRONG_JUMPS: Final = 3
+"""Guesses that may fail; each tells the next one more about how ids lie along the list."""
 
 OWN_TROUBLE: Final = frozenset({"remote-failed", "answer-malformed", "answer-too-large"})
 """
@@ -54,8 +61,8 @@ def page_before(span: Span, listed: Collection[int], missing: Collection[int], d
     The page before this one, where reading it pays.
 
     It does when enough missing ids lie where its ids are, if they are as dense as on this page. A guess that came wrong
-    is the last one, so that a count, the pages and a request for each order not on them never exceed the number of
-    asked orders by more than three.
+    is the last of these, so that a count, the pages and a request for each order not on them never exceed the number of
+    asked orders by more than three, or five where it pays to jump.
 
     Args:
         listed: Ids on this page.
@@ -71,6 +78,27 @@ def page_before(span: Span, listed: Collection[int], missing: Collection[int], d
     return Span(max(1, span.offset - PAGE), min(PAGE, span.offset - 1), is_guess=True)
 
 
+def jump(total: int, points: Sequence[tuple[int, int]], missing: Collection[int]) -> Span | None:
+    """
+    The page on which the oldest missing orders ought to stand, where enough of them are close together.
+
+    Args:
+        points: Id and position of orders that were seen.
+    """
+    first = min(missing)
+    close = sum(number < first + PAGE // 2 for number in missing)
+    above = sorted(point for point in points if point[0] > first)
+    if close < JUMP_WORTH or len(above) < 2:
+        return None
+    # On a line through the orders on both sides; where none older was seen, through the two next newer ones.
+    (number, place), (other, there) = above[0], max((p for p in points if p[0] < first), default=above[1])
+    if number == other:
+        return None
+    at = round(place + (first - number) * (there - place) / (other - number))
+    # Some room before it, since orders that were deleted or never completed lie between.
+    return Span(min(max(1, at - PAGE // 4), max(1, total - PAGE + 1)), PAGE, is_guess=True)
+
+
 def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     """
     Those of the asked orders that stand on the last pages, by number and as the shop sends them.
@@ -82,7 +110,10 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     if len(missing) < WORTH:
         return found
-    span: Span | None = last_page(wire.count(ORDERS.path, ORDERS.name))
+    total = wire.count(ORDERS.path, ORDERS.name)
+    span: Span | None = last_page(total)
+    points: list[tuple[int, int]] = []
+    wrong = 0
     while span is not None:
         try:
             page = _page(wire, ORDERS, span)
@@ -93,7 +124,12 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
         hits = missing & page.keys()
         found.update({str(number): page[number] for number in hits})
         missing -= hits
+        wrong += span.is_guess and len(hits) < WORTH
+        if page:
+            points += [(min(page), span.offset), (max(page), span.offset + len(page) - 1)]
         span = page_before(span, page.keys(), missing, len(hits))
+        if span is None and missing and wrong < WRONG_JUMPS:
+            span = jump(total, points, missing)
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, TypeVar, get_args
@@ -28,6 +30,10 @@ _FORMATS: Final = (
     "%m/%d/%Y",
 )
 """The first is what recorded traffic holds, the third and fourth stand in the vendor's samples, the last in free texts (reference section 4)."""
+
+
+_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+"""No body of v2 was ever recorded: an offset or a longer fraction, should it have one, is read as what it says."""
 
 
 class MalformedError(Exception):
@@ -113,6 +119,10 @@ def to_instant(value: object, zone: ZoneInfo) -> datetime | None:
             return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
         except OverflowError:
             break
+    if _ISO.fullmatch(text):
+        with suppress(ValueError, OverflowError):
+            told = datetime.fromisoformat(text)
+            return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC)
     raise ValueError("it is no date and time")
 
 
@@ -176,8 +186,8 @@ def _timed(
 
 
 def _without_nulls(value: Any) -> Any:
-    """The shop's null and a missing field mean the same: blank."""
-    if isinstance(value, Mapping):
+    """The shop's null and a missing field mean the same: blank. Takes what `scrub` gives: plain dictionaries and lists."""
+    if isinstance(value, dict):
         return {k: _without_nulls(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return [_without_nulls(v) for v in value]

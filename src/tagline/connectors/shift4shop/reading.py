@@ -70,16 +70,34 @@ def children(store: Store, resource: Resource, path: str, parent: str, names: Se
     owner = whole_id(parent)
     if owner is None:
         return ()
+    return list(
+        sound_rows(store, resource, all_rows(store, resource, path.format(owner), owner=owner), names, owner)
+    )
+
+
+def sound_rows(
+    store: Store,
+    resource: Resource,
+    listed: Iterable[tuple[Address | None, Any]],
+    names: Sequence[str],
+    owner: str = "",
+) -> Iterator[Row]:
+    """
+    Rows of a list as targets, by their alternate key where its columns are filled, else by id.
+
+    Args:
+        owner: Id of the record that the list stands beneath.
+
+    Raises:
+        RecordError: One cannot be understood (code `source-malformed`).
+    """
     key_columns = resource.model.remote.keys[0] if resource.model.remote.keys else (resource.id_column,)
     needed = [*names, *key_columns]
-    rows: list[Row] = []
-    for address, row in all_rows(store, resource, path.format(owner), owner=owner):
-        record = _need_sound(
-            store, resource, str(address or owner), _parsed(store, resource, row, needed, owner)
-        )
+    for address, row in listed:
+        told = _parsed(store, resource, row, needed, owner)
+        record = _need_sound(store, resource, str(address or owner), told)
         if record is not None:
-            rows.append(to_row(resource, _key_of(resource, record, key_columns), record, names))
-    return rows
+            yield to_row(resource, _key_of(resource, record, key_columns), record, names)
 
 
 def look_up(

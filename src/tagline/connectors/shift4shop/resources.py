@@ -68,6 +68,8 @@ class Resource:
     noticing: Noticing = Noticing.BY_COMPARING
     window: timedelta | None = None
     """How far back `datestart` lets the list reach, where it would grow without end."""
+    has_days: bool = False
+    """Whether `datestart` and `dateend` cut its list by the day that its records are of."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Column of an alternate key -> query parameter that finds by it."""
     beneath: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +140,7 @@ _ALL: Final = (
         "/Orders",
         cap=300,
         noticing=Noticing.BY_DAY,
+        has_days=True,
         filters={"InvoiceNumberPrefix": "invoiceprefix", "InvoiceNumber": "invoicenumber"},
         newest_last=True,
         creates=True,
@@ -198,7 +201,7 @@ _ALL: Final = (
     _kept(Distributor, "distributors", "/Distributors", CompanyName="company", Email="email"),
     _kept(Manufacturer, "manufacturers", "/Manufacturers", ManufacturerName="manufacturer"),
     Resource(OrderStatus, "order statuses", "/OrderStatus"),
-    Resource(Rma, "returns", "/RMA", window=RMA_WINDOW),
+    Resource(Rma, "returns", "/RMA", window=RMA_WINDOW, has_days=True),
 )
 """
 Verbs, caps and filters: reference/shift4shop-api.md sections 3 and 5 to 7.

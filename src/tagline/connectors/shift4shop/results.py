@@ -23,7 +23,7 @@ def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
     """
     What became of each sent item, in their order; None when the answer tells it of the request as a whole.
 
-    An item is found by its id, else by its place, because an error names no id. One that a success (200) does not
+    An item is found by its id, else by its place, because an error may name no id; of several the error counts. One that a success (200) does not
     mention counts as a gateway's failure: it is unknown and so tried again.
     """
     if answer.status >= 400 and len(ids) == 1:
@@ -39,7 +39,8 @@ def results_of(answer: Answer, ids: Sequence[str]) -> list[Result] | None:
         return None if answer.status >= 400 else [_untold(answer, len(ids))] * len(ids)
     if answer.status >= 400 and len(rows) != len(ids):
         return None
-    by_id = {str(row.get("Value", "")): row for row in rows if row.get("Key") != "Error"}
+    errors_last = sorted(rows, key=lambda row: row.get("Key") == "Error")
+    by_id = {str(row.get("Value", "")): row for row in errors_last}
     found: list[Result] = []
     for place, item in enumerate(ids):
         row = by_id.get(item)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tagline.connectors import json_values
 from tagline.connectors.dispositions import SHIFT4SHOP, to_error
+from tagline.connectors.hooks import address_of
 from tagline.connectors.shift4shop.models import Customer, Order, Product, ShopModel
 from tagline.connectors.shift4shop.models.product import lifted
 from tagline.connectors.shift4shop.parse import whole_id
@@ -19,6 +20,8 @@ from tagline.errors import Disposition, RecordError, TaglineError, UsageError
 
 MAX_HINT_BYTES: Final = 1 << 20
 PAGE: Final = 500
+MAX_PAGES: Final = 10
+"""Of webhooks or events that are read: a shop that ignores the position would never end."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ def subscribe(wire: Wire, events: Sequence[str], url: str, token: str, connectio
     where = {"connection": connection}
     numbers = _numbers(wire, events, where)
     standing = {
-        (hook.get("EventType"), hook.get("Url")) for hook in _webhooks(wire) if hook.get("Enabled") is True
+        (whole_id(hook.get("EventType")), str(hook.get("Url")))
+        for hook in _webhooks(wire)
+        if hook.get("Enabled") is True
     }
     added: dict[str, str] = {}
     for event in events:
-        address = f"{url.rstrip('/')}/{event}/{token}"
-        if (numbers[event], address) in standing:
+        address = address_of(url, event, token)
+        if (str(numbers[event]), address) in standing:
             continue
         try:
             added[event] = _add(wire, event, numbers[event], address, where)
@@ -84,9 +89,12 @@ def subscribe(wire: Wire, events: Sequence[str], url: str, token: str, connectio
     return list(added)
 
 
-def unsubscribe(wire: Wire, url: str) -> Sequence[str]:
+def unsubscribe(wire: Wire, url: str, keep: Collection[str]) -> Sequence[str]:
     """
     Remove every webhook whose address stands beneath `url`.
+
+    Args:
+        keep: Addresses that stay.
 
     Returns:
         Their addresses from there on, without the token.
@@ -97,6 +105,8 @@ def unsubscribe(wire: Wire, url: str) -> Sequence[str]:
         address, webhook_id = hook.get("Url"), whole_id(hook.get("Id"))
         if not isinstance(address, str) or not address.startswith(beneath) or webhook_id is None:
             continue
+        if address in keep:
+            continue
         answer = wire.send("DELETE", f"/Webhooks/{webhook_id}")
         if answer.status != 404:
             wire.need_done(answer, "removing a webhook")
@@ -106,8 +116,8 @@ def unsubscribe(wire: Wire, url: str) -> Sequence[str]:
 
 def standing_below(wire: Wire, url: str, token: str) -> frozenset[str]:
     """Events for which an enabled webhook is registered at `<url>/<event>/<token>`."""
-    addresses = {hook.get("Url") for hook in _webhooks(wire) if hook.get("Enabled") is True}
-    return frozenset(event for event in EVENTS if f"{url.rstrip('/')}/{event}/{token}" in addresses)
+    addresses = {str(hook.get("Url")) for hook in _webhooks(wire) if hook.get("Enabled") is True}
+    return frozenset(event for event in EVENTS if address_of(url, event, token) in addresses)
 
 
 def to_change(request: Request, connection: str) -> Change:
@@ -187,13 +197,11 @@ def _webhooks(wire: Wire) -> Iterator[Mapping[str, Any]]:
 
 
 def _rows(wire: Wire, path: str, doing: str) -> Iterator[Mapping[str, Any]]:
-    offset = 1
-    while True:
-        rows = wire.rows(path, doing, offset=offset, limit=PAGE)
+    for page in range(MAX_PAGES):
+        rows = wire.rows(path, doing, offset=1 + page * PAGE, limit=PAGE)
         yield from (row for row in rows if isinstance(row, Mapping))
         if len(rows) < PAGE:
             return
-        offset += len(rows)
 
 
 def _add(wire: Wire, event: str, number: int, address: str, where: Mapping[str, str]) -> str:

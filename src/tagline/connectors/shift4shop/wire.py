@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from tagline.clock import Clock
 from tagline.connectors import json_values
-from tagline.connectors.dispositions import NOTHING_THERE, SHIFT4SHOP, judge_page, to_error
+from tagline.connectors.dispositions import (
+    FOREIGN,
+    NOTHING_THERE,
+    SHIFT4SHOP,
+    is_foreign,
+    judge_page,
+    to_error,
+)
 from tagline.connectors.http import Http
 from tagline.connectors.messages import Answer, Call, retry_after_s
+from tagline.connectors.secrets import for_header
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import Disposition, TryAgainError
 
+NO_RECORD: Final = frozenset({"Message", "TotalCount"})
+"""Members of an object that is an error or a count; a record in place of a list of one is taken for it."""
+
 
 def sign_in_headers(config: Shift4ShopConnection, secrets: Callable[[str], str]) -> Mapping[str, str]:
-    """The headers that name the store and prove who asks; a bearer token does both."""
+    """
+    The headers that name the store and prove who asks; a bearer token does both.
+
+    Raises:
+        UsageError: A secret is missing, or holds what no header can (code `secret-unusable`).
+    """
     if config.access_token is not None:
-        return {"authorization": f"Bearer {secrets(config.access_token)}"}
+        return {"authorization": f"Bearer {for_header(config.access_token, secrets)}"}
     assert config.private_key is not None
     assert config.token is not None
     return {
         "secureurl": config.store_url,
-        "privatekey": secrets(config.private_key),
-        "token": secrets(config.token),
+        "privatekey": for_header(config.private_key, secrets),
+        "token": for_header(config.token, secrets),
     }
 
 
@@ -52,12 +68,25 @@ class Wire:
     def send(
         self, method: str, path: str, query: Mapping[str, object] | None = None, body: object = None
     ) -> Answer:
-        """The store's answer, of whatever status."""
+        """
+        The store's answer, of whatever status.
+
+        Raises:
+            TryAgainError: Something else than the shop answered that it is not there or not allowed (`answer-malformed`).
+        """
         url = self._url + path + (f"?{urlencode(query, safe='/')}" if query else "")
-        if body is None:
-            return self._http.send(Call(method, url, self._headers))
-        headers = {**self._headers, "content-type": "application/json"}
-        return self._http.send(Call(method, url, headers, json_values.dump(body).encode()))
+        call = Call(method, url, self._headers)
+        if body is not None:
+            headers = {**self._headers, "content-type": "application/json"}
+            call = Call(method, url, headers, json_values.dump(body).encode())
+        answer = self._http.send(call)
+        if is_foreign(answer.status, answer.headers.get("content-type", ""), answer.body):
+            raise to_error(
+                FOREIGN,
+                f"a page in HTML with status {answer.status} came in place of the shop's answer",
+                where={"connection": self._name},
+            )
+        return answer
 
     def rows(
         self,
@@ -87,16 +116,24 @@ class Wire:
             rows = otherwise(answer)
             if rows is None:
                 raise
-        return rows if isinstance(rows, list) else [rows]
+        if isinstance(rows, Mapping) and not rows.keys() & NO_RECORD:
+            return [rows]
+        if not isinstance(rows, list):
+            # Taken for a row without an id, a whole list would seem to be gone.
+            raise to_error(
+                FOREIGN, f"the shop's answer to {doing} is no list", where={"connection": self._name}
+            )
+        return rows
 
-    def count(self, path: str, name: str) -> int:
+    def count(self, path: str, name: str, query: Mapping[str, object] | None = None) -> int:
         """
         How many rows a list holds; of orders those of whatever status.
 
         Args:
             name: Of the rows, for errors.
+            query: Filters of the list.
         """
-        answer = self.send("GET", path, {"countonly": 1})
+        answer = self.send("GET", path, {**(query or {}), "countonly": 1})
         if judge_page(answer.status, answer.body, offset=1) is NOTHING_THERE:
             return 0
         self.need_done(answer, f"counting {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ class SalesOrder(Model):
     pricelevelid: Ref[PriceLevel] | None = column(required=True)
     transactioncurrencyid: Ref[TransactionCurrency] | None = column(required=True, update=False)
     description: str | None = column(max_length=2000)
-    datefulfilled: datetime | None = column(doc="Date only on the remote.")
+    datefulfilled: date | None = column()
     tl_orderedon: datetime | None = column(doc="When the shopper ordered; an instant.")
     emailaddress: str | None = column(max_length=100, personal=True)
     billto_name: str | None = column(max_length=200, personal=True)
