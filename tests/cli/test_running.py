@@ -9,6 +9,7 @@ from tests.cli.telling import NAME, Story, call
 
 from tagline.clock import SystemClock
 from tagline.errors import RecordError
+from tagline.runtime.key_ring import KeyRing
 from tagline.runtime.store import Store
 
 # -- shadow ----------------------------------------------------------------------------------------
@@ -37,10 +38,16 @@ def test_shadow_of_named_records_looks_at_those_alone(story: Story) -> None:
     assert [r["key"] for r in done.json] == [keys[1], keys[0]]
 
 
-def test_shadow_of_nothing_to_write_ends_with_0_though_differences_are_asked_for(story: Story) -> None:
+def test_shadow_of_a_record_that_is_not_there_fails_by_its_name(story: Story) -> None:
     done = story.tagline("shadow", NAME, "--env", "dev", "--key", "999999", "--exit-code")
-    assert done.code == 0
+    assert done.code == 1
     assert "record-gone" in done.out
+    assert "not there: 999999 (record-gone)" in done.err
+
+
+def test_shadow_of_no_record_is_wrong_use(story: Story) -> None:
+    done = story.tagline("shadow", NAME, "--env", "dev", "--last", "0")
+    assert (done.code, done.out) == (2, "")
 
 
 # -- dead letters ----------------------------------------------------------------------------------
@@ -51,8 +58,8 @@ def letters(story: Story) -> Iterator[Story]:
     """A state database with two open letters, where the environment has it."""
     folder = story.made.state("dev")
     folder.mkdir(parents=True)
-    key = story.made.environ["TAGLINE_DEV_STATE_KEY"].encode()
-    store = Store.open(folder / "state.sqlite", key=key, clock=SystemClock())
+    key = story.made.environ["TAGLINE_DEV_STATE_KEY"]
+    store = Store.open(folder / "state.sqlite", ring=KeyRing.of(key), clock=SystemClock())
     details = ({"field": "OrderItemList[].ItemID", "reason": "no such product"},)
     for record, cause in (("1011", "unknown-sku"), ("1013", "status-unmapped")):
         error = RecordError(f"order {record}", code=cause, hint="correct it, then redrive", details=details)
@@ -104,10 +111,22 @@ def test_redriving_a_cause_sends_its_letters_and_no_other(letters: Story) -> Non
 
 
 def test_redriving_all_leaves_none_open(letters: Story) -> None:
-    assert letters.tagline("dead-letters", "redrive", "--all", "--env", "dev").out == "2 sent again\n"
+    assert (
+        letters.tagline("dead-letters", "redrive", "--all", "--env", "dev").out
+        == "2 dead letters sent again\n"
+    )
     assert letters.tagline("dead-letters", "list", "--env", "dev").out == "no dead letters\n"
     every = letters.tagline("dead-letters", "list", "--env", "dev", "--all", "--json").json
     assert [x["state"] for x in every] == ["redriven", "redriven"]
+
+
+@pytest.mark.parametrize("what", [("--cause", "nope"), ("1",)], ids=["cause", "number"])
+def test_redriving_what_is_not_open_fails_and_names_what_is(letters: Story, what: tuple[str, ...]) -> None:
+    letters.tagline("dead-letters", "redrive", "1", "--env", "dev")
+    done = letters.tagline("dead-letters", "redrive", *what, "--env", "dev")
+    assert (done.code, done.out) == (1, "")
+    assert "(dead-letter-not-open)" in done.err
+    assert "hint: open ones have the causes: status-unmapped" in done.err
 
 
 def test_a_number_that_is_none_is_wrong_use_and_nothing_is_redriven(letters: Story) -> None:

@@ -20,6 +20,7 @@ from tagline.alm.git import Repository
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import Evidence, Verdict
 from tagline.harness.scratch import Scratch, scratch
+from tagline.runtime.key_ring import KeyRing
 from tagline.runtime.store import Store
 from tagline.sandbox.dataverse_schema import tables
 from tagline.sandbox.sandbox import Sandbox
@@ -157,9 +158,9 @@ def clone(ground: Scratch, name: str) -> Scratch:
 @contextmanager
 def store(ground: Scratch, environment: str = "dev") -> Iterator[Store]:
     """The state database of an environment, beside its agent."""
-    key = ground.environ[f"TAGLINE_{environment.upper()}_STATE_KEY"].encode()
+    key = ground.environ[f"TAGLINE_{environment.upper()}_STATE_KEY"]
     path = ground.state(environment) / "state.sqlite"
-    with closing(Store.open(path, key=key, clock=SystemClock())) as opened:
+    with closing(Store.open(path, ring=KeyRing.of(key), clock=SystemClock())) as opened:
         yield opened
 
 

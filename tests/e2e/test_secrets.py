@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import httpx
 import sqlalchemy as sa
-from cryptography.fernet import Fernet
 from tests.e2e.ground import await_orders, ground, release, select, start_agent, store, wait_until
 
 from tagline.alm.git import Repository
 from tagline.domain.scrub import SECRET_FIELDS
 from tagline.harness.scratch import Scratch
 from tagline.mapping.transforms import safe_key
+from tagline.runtime.key_ring import Key
 from tagline.runtime.tables import effects
 from tagline.sandbox.shop import Shop
 
@@ -113,12 +113,12 @@ def everything_left(made: Scratch) -> Iterator[tuple[str, bytes]]:
             f"objects of {place.name}",
             Repository.open(place).run("cat-file", "--batch-all-objects", "--batch"),
         )
-    opener = Fernet(made.environ["TAGLINE_DEV_STATE_KEY"])
+    opener = Key(made.environ["TAGLINE_DEV_STATE_KEY"])
     with store(made) as opened:
         for row in select(opened, sa.select(effects.c.id, effects.c.before, effects.c.after)):
             for name in ("before", "after"):
                 if row[name] is not None:
-                    yield f"image {name} of effect {row['id']}", opener.decrypt(row[name])
+                    yield f"image {name} of effect {row['id']}", opener.unseal(row[name])
 
 
 def assert_searchable(searched: Mapping[str, bytes], key: str) -> None:

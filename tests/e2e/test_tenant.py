@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.e2e.ground import ground
 
+from tagline.alm import git
 from tagline.harness.scratch import Scratch
 
 
@@ -48,11 +50,19 @@ def test_the_sandbox_agrees_with_what_it_assumes(tenant: Scratch) -> None:
     assert {c["agreement"] for c in found} == {"agrees", "not shown"}
 
 
-def test_a_solution_is_imported_once_and_again_without_harm(tenant: Scratch) -> None:
-    for _ in range(2):
-        done = tenant.tagline("solution", "import", "order_to_cash", "--env", "dev")
-        assert "tagline_order_to_cash 1.0.0.0 is installed" in done.stdout
-        assert "alternate keys are active" in done.stderr
+def test_a_solution_is_imported_once_and_the_second_time_nothing_changes(tenant: Scratch) -> None:
+    first, second = (tenant.tagline("solution", "import", "order_to_cash", "--env", "dev") for _ in range(2))
+    assert "tagline_order_to_cash 1.0.0.0 is installed" in first.stdout
+    assert "brought the role" in first.stderr
+    assert "nothing has changed" in second.stdout
+    assert "importing" not in second.stderr
+    assert all("alternate keys are active" in done.stderr for done in (first, second))
+
+
+def test_an_export_leaves_no_file_where_git_would_see_it(tenant: Scratch) -> None:
+    told = tenant.tagline("solution", "export", "order_to_cash", "--managed")
+    assert Path(told.stdout.strip()).read_bytes().startswith(b"PK")
+    assert git.run(tenant.work, "status", "--porcelain") == ""
 
 
 def test_one_of_the_other_kind_is_refused_with_what_to_do(tenant: Scratch) -> None:

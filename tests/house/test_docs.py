@@ -10,9 +10,13 @@ import pytest
 
 import tagline
 from tagline.cli import COMMANDS
+from tagline.cli.tenant import RIGHTS_HEADINGS, rights_table
 from tagline.connectors.dataverse import models
+from tagline.connectors.dataverse.rights import grouped
 from tagline.domain.exchange import ROW_CHANGED, ROW_EXISTS
 from tagline.domain.model import Model, columns
+from tagline.integration.load import load_from
+from tagline.integration.solution import solution_of
 from tagline.runtime.endings import RUN_ALONE
 from tagline.runtime.inbox import COALESCED
 from tagline.runtime.sql_journal import LOOKED_AT
@@ -21,7 +25,7 @@ from tagline.sandbox.conformance import TABLE
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "tagline"
 DOCS = SRC / "docs"
-GUIDES = {"connect", "errors", "flows", "lifecycle", "mappings", "sandbox"}
+GUIDES = {"backfill", "connect", "errors", "flows", "lifecycle", "mappings", "sandbox"}
 CONSTANTS = {ROW_CHANGED, ROW_EXISTS, RUN_ALONE, COALESCED, LOOKED_AT}
 """Codes that have a name, because several places tell them."""
 
@@ -147,3 +151,12 @@ def test_the_connect_guide_names_the_columns_and_keys_that_the_models_use() -> N
     keyed = [(m.remote.entity, key) for m in entities for (key,) in m.remote.keys]
     rows += [f"| {entity} | `tl_{entity}_{key.removeprefix('tl_')}` | `{key}` |" for entity, key in keyed]
     assert [row for row in rows if row not in text] == []
+
+
+def test_the_connect_guide_lists_the_rights_that_the_generated_role_holds() -> None:
+    made = solution_of(load_from(ROOT, "order_to_cash"))
+    rows = [f"| {' | '.join(cells)} |" for cells in (RIGHTS_HEADINGS, *rights_table(grouped(made.rights)))]
+    text = (DOCS / "connect.md").read_text()
+    start = text.index(rows[0])
+    shown = text[start : text.index("\n\n", start)].splitlines()
+    assert [row for row in shown if not row.startswith("|--")] == rows

@@ -34,6 +34,7 @@ DOORS = {
     "uvicorn": ("runtime/serve.py", "sandbox/serve.py"),
     "trustme": ("sandbox/ca.py",),
     "click": ("cli/",),
+    "croniter": ("flow/schedules.py",),
     "hypothesis": ("harness/",),
 }
 

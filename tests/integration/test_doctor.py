@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.integration.place import Place
 
-from tagline.clock import VirtualClock
 from tagline.domain.checkup import Check, State
-from tagline.domain.environment import EnvironmentConfig
 from tagline.integration.doctor import examine, named_rows
 from tagline.integration.load import Integration, load_from
-from tagline.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"store": "shop", "price_level": "Web"}
@@ -25,43 +20,32 @@ def order_to_cash() -> Integration:
     return load_from(ROOT, "order_to_cash")
 
 
-class Ward:
+class Ward(Place):
     """A sandbox environment and what the doctor says of it."""
 
     def __init__(self, integration: Integration) -> None:
+        super().__init__(orders=3)
         self.integration = integration
-        self.clock = VirtualClock(datetime(2026, 11, 2, 15, tzinfo=UTC))
-        self.sandbox = Sandbox(self.clock)
-        self.sandbox.shops["dev"].place_orders(3, seed=1)
-        self.given = self.sandbox.connection_configs("dev")
-        self.settings: dict[str, Any] = dict(SETTINGS)
 
     def examine(self) -> dict[str, Check]:
-        config = EnvironmentConfig.model_validate(
-            {
-                "environment": "dev",
-                "agent": {
-                    "public_url": "http://127.0.0.1:8701",
-                    "state": ".tagline/dev",
-                    "state_key": "env:KEY",
-                },
-                "connections": {"shop": self.given["shop"], "crm": self.given["crm"]},
-                "integrations": {"order_to_cash": {"settings": self.settings}},
-            }
+        checks = list(
+            examine(
+                self.integration,
+                self.config(self.integration.name),
+                clock=self.clock,
+                secrets=self.secret,
+                transport=self.sandbox.transport(),
+            )
         )
-        checks = examine(
-            self.integration,
-            config,
-            clock=self.clock,
-            secrets=lambda reference: str(self.given["secrets"][reference.removeprefix("env:")]),
-            transport=self.sandbox.transport(),
-        )
+        assert len({c.subject for c in checks}) == len(checks), "each is told once"
         return {check.subject: check for check in checks}
 
 
 @pytest.fixture
-def ward(order_to_cash: Integration) -> Iterator[Ward]:
-    return Ward(order_to_cash)
+def ward(order_to_cash: Integration) -> Ward:
+    made = Ward(order_to_cash)
+    made.settings = dict(SETTINGS)
+    return made
 
 
 def test_a_ready_environment_has_nothing_that_failed(ward):
@@ -81,7 +65,9 @@ def test_a_ready_environment_has_nothing_that_failed(ward):
 
 
 def test_every_check_that_is_not_good_says_what_to_do(ward):
-    assert all(c.fix for c in ward.examine().values() if c.state is not State.GOOD)
+    ward.secrets["DEV_HOOK"] = ward.secrets.pop("TAGLINE_DEV_SHOP_TOKEN")
+    told = {State.GOOD, State.SKIPPED}
+    assert all(c.fix for c in ward.examine().values() if c.state not in told)
 
 
 def test_a_wrong_zone_and_currency_are_found_in_the_stores_own_settings(ward):
@@ -99,21 +85,63 @@ def test_a_price_list_that_is_not_there_is_named(ward):
     assert "name 'Nowhere'" in check.found
 
 
-def test_wrong_keys_of_the_shop_leave_the_other_checks_standing(ward):
-    ward.given["secrets"] = {
-        k: "x" * 32 if k.endswith("SHOP_TOKEN") else v for k, v in ward.given["secrets"].items()
-    }
+def _failed(found: dict[str, Check]) -> list[str]:
+    return [check.subject for check in found.values() if check.state is State.FAILED]
+
+
+def _skipped(found: dict[str, Check]) -> dict[str, str]:
+    return {c.subject: c.found for c in found.values() if c.state is State.SKIPPED}
+
+
+def test_a_wrong_key_of_the_shop_is_one_finding_and_leaves_the_other_checks_standing(ward):
+    ward.secrets["TAGLINE_DEV_SHOP_TOKEN"] = "x" * 32
     found = ward.examine()
-    assert found["shop sign-in"].state is State.FAILED
+    assert _failed(found) == ["shop sign-in"]
+    assert _skipped(found) == {"shop tables": "sign-in failed"}
     assert found["crm sign-in"].state is State.GOOD
 
 
-def test_a_refused_sign_in_to_dataverse_is_one_failed_check_with_its_cause(ward):
-    ward.given["secrets"] = {k: "wrong" if "CRM" in k else v for k, v in ward.given["secrets"].items()}
+def test_a_wrong_secret_of_dataverse_is_one_finding_with_its_cause(ward):
+    ward.secrets["TAGLINE_DEV_CRM_CLIENT_SECRET"] = "wrong"
     found = ward.examine()
-    assert found["crm"].state is State.FAILED
-    assert "sign-in-failed" in found["crm"].found
+    assert _failed(found) == ["crm sign-in"]
+    assert "sign-in-failed" in found["crm sign-in"].found
+    assert _skipped(found) == {"crm tables": "sign-in failed", "crm rows": "sign-in failed"}
     assert found["shop sign-in"].state is State.GOOD
+
+
+def test_one_missing_secret_leaves_what_does_not_need_it_to_be_looked_at(ward):
+    del ward.secrets["TAGLINE_DEV_SHOP_TOKEN"]
+    found = ward.examine()
+    assert _failed(found) == ["secret env:TAGLINE_DEV_SHOP_TOKEN"]
+    assert _skipped(found) == {"shop": "a secret is missing"}
+    assert found["pricelevel Web"].state is State.GOOD
+
+
+@pytest.mark.parametrize(
+    ("secret", "state"), [(None, State.GOOD), ("wrong", State.WARNING), ("", State.UNKNOWN)]
+)
+def test_the_application_that_sets_up_is_signed_in_where_its_secret_is(ward, secret, state):
+    if secret is not None:
+        ward.secrets["TAGLINE_DEV_CRM_DEPLOY_SECRET"] = secret
+    found = ward.examine()
+    assert found["crm deploy sign-in"].state is state
+    assert _failed(found) == [], "the flows run without it"
+
+
+@pytest.mark.parametrize(("name", "state"), [("mirror", State.WARNING), ("unswept", State.FAILED)])
+def test_events_without_a_token_wait_for_the_sweep_or_for_ever(request, name, state):
+    ward = Ward(request.getfixturevalue(name))
+    del ward.given["crm"]["webhook_token"]
+    check = ward.examine()["crm webhooks"]
+    assert (check.state, "webhook_token" in check.fix) == (state, True)
+
+
+def test_webhooks_of_dataverse_that_are_missing_are_told_with_who_registers_them(mirror):
+    check = Ward(mirror).examine()["crm webhooks"]
+    assert check.state is State.WARNING
+    assert "account-created, account-changed" in check.found
+    assert "tagline solution import" in check.fix
 
 
 def test_rows_are_named_by_settings_and_the_stores_currency_never_by_a_record(order_to_cash):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagline.domain.model import Model, Remote, column
+from tagline.connectors.finance.entities import ENTITIES
+from tagline.connectors.finance.metadata import schemas_of
+from tagline.domain.model import Model, Remote, column, columns
 from tagline.domain.schema import Basis, ColumnSchema, KeySchema, Schema
 from tagline.flow.usage import TableUse
 from tagline.integration.drift import Finding, Weight, compare
+from tagline.sandbox.finance_metadata import finance_csdl
+from tagline.sandbox.finance_schema import Schema as FinanceSchema
 
 
 class Crate(Model):
@@ -97,6 +101,62 @@ def test_what_only_some_records_would_meet_warns(name, theirs, what):
 def test_an_added_option_is_named_with_its_label():
     told = _with(colour=ColumnSchema("Picklist", options={"1": "Red", "2": "Blue", "7": "Teal"}))
     assert "7 Teal" in _one(compare(USE, told)).message
+
+
+class Sack(Model):
+    remote: ClassVar[Remote] = Remote("depot", "sack", "sacks", "sackid")
+
+    sackid: str | None = column()
+    state: Annotated[Literal["Open", "Sewn"], "mark"] | None = column()
+
+
+@pytest.mark.parametrize(
+    ("members", "what", "weight", "named"),
+    [
+        (("Open", "Sewn", "Torn"), "option-added", Weight.WARNS, ": Torn"),
+        (("Open",), "option-gone", Weight.BREAKS, " Sewn"),
+    ],
+    ids=["added", "gone"],
+)
+def test_members_of_an_enumeration_are_compared_by_name(members, what, weight, named):
+    told = {"sackid": ColumnSchema("Key"), "state": ColumnSchema("State", options={m: m for m in members})}
+    use = TableUse(Sack, writes={"state": ("to_sack",)}, creates=True)
+    found = _one(compare(use, Schema("sack", Basis.METADATA, told)))
+    assert (found.what, found.weight, found.mappings) == (what, weight, ("to_sack",))
+    assert found.message.endswith(named)
+
+
+def test_a_table_that_is_gone_is_one_difference():
+    found = _one(compare(USE, Schema("crate", Basis.METADATA)))
+    assert (found.what, found.weight, found.mappings) == ("table-gone", Weight.BREAKS, ("to_crate",))
+
+
+FINANCE = [model for model in ENTITIES if any(c.options for c in columns(model).values())]
+
+
+@pytest.mark.parametrize("model", ENTITIES, ids=lambda m: m.__name__)
+def test_every_model_of_finance_is_as_its_metadata_says(model):
+    schema = schemas_of(finance_csdl(FinanceSchema()), ENTITIES.values())[model.remote.collection]
+    assert compare(TableUse(model, keys=frozenset(map(_sorted, model.remote.keys))), schema) == ()
+
+
+@pytest.mark.parametrize("model", FINANCE, ids=lambda m: m.__name__)
+def test_a_member_that_an_environment_of_finance_adds_or_lacks_is_told(model):
+    for name, ours in columns(model).items():
+        if not ours.options:
+            continue
+        theirs = FinanceSchema()
+        theirs.change(kind := theirs.entities[model.remote.collection].fields[name], "Acme", is_there=True)
+        theirs.change(kind, ours.options[1], is_there=False)
+        schema = schemas_of(finance_csdl(theirs), ENTITIES.values())[model.remote.collection]
+        found = compare(TableUse(model, writes={name: ("to_it",)}), schema)
+        told = {f.what: f.message for f in found if f.column == name}
+        assert told["option-added"].endswith(": Acme")
+        assert told["option-gone"].endswith(f" {ours.options[1]}")
+
+
+def _sorted(key):
+    return tuple(sorted(key))
 
 
 def test_a_difference_in_a_column_that_nobody_uses_is_only_noted():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tagline.connectors.dataverse import Contact, Product, SalesOrderDetail
-from tagline.connectors.dataverse.solution import Access
+from tagline.connectors.dataverse.rights import Access
 from tagline.errors import UsageError
 from tagline.flow.usage import TableUse
 from tagline.integration.load import Integration, load_from
@@ -37,7 +37,7 @@ def test_it_adds_the_columns_and_keys_that_the_sandbox_organisation_has(order_to
 
 
 def test_its_role_lets_orders_be_written_and_nothing_be_deleted(order_to_cash):
-    privileges = solution_of(order_to_cash).privileges
+    privileges = [right.privilege for right in solution_of(order_to_cash).rights]
     assert {"prvCreateOrder", "prvWriteOrder", "prvReadProduct", "prvCreateActivity"} <= set(privileges)
     assert not [p for p in privileges if p.startswith("prvDelete") or p == "prvWriteProduct"]
 

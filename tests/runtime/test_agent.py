@@ -1,5 +1,6 @@
 """The agent against decisions it is handed: what it starts, in which order it hands over, and what it does when a stage fails."""
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 
 from tagline.clock import VirtualClock
 from tagline.domain.environment import AgentSection, Connection
@@ -19,12 +19,13 @@ from tagline.domain.lifecycle import Deployment, Desired, Hold, Report
 from tagline.domain.model import Model, Remote, column
 from tagline.errors import NotAuthorisedError, RefusedError, TaglineError, TryAgainError, UsageError
 from tagline.runtime.agent import Agent
+from tagline.runtime.key_ring import KeyRing, make_key
 from tagline.runtime.store import Store
 from tagline.runtime.supervisor import ANSWER_S, RESTART_MAX_S, Hello, restart_delay_s
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOKEN = "t0ken-of-the-shop-1234"
-KEY = Fernet.generate_key().decode()
+KEY = make_key().text
 ROUTES = {("shop", "order-placed"): ("orders",)}
 SECRETS = {"env:KEY": KEY, "env:HOOK": TOKEN}
 CONFIG = """
@@ -119,6 +120,8 @@ class Shop:
     told: list[tuple[str, str]]
     fails: dict[str, list[BaseException | None]]
     on_subscribe: Callable[[str], None]
+    removals: list[tuple[str, tuple[str, ...]]]
+    """Address beneath which webhooks are no longer used, and the events whose webhook there stays."""
 
     def probe(self) -> str:
         self.told.append(("probe", ""))
@@ -130,6 +133,11 @@ class Shop:
         self._fail("subscribe")
         self.on_subscribe(url)
         return events
+
+    def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
+        self.removals.append((url, tuple(keep)))
+        self._fail("unsubscribe")
+        return []
 
     def hint(self, request: Request) -> Sequence[Change]:
         return [Change(Order, "7", "")]
@@ -208,6 +216,8 @@ class House:
         self.processes: list[Process] = []
         self.lines: list[str] = []
         self.on_subscribe: Callable[[str], None] = lambda url: None
+        self.removals: list[tuple[str, tuple[str, ...]]] = []
+        self.public_url = "http://intake.test"
         self.listen = ""
         self.closure = ""
         """What processes say they run, instead of the truth."""
@@ -216,9 +226,7 @@ class House:
     def make_agent(self) -> Agent:
         return Agent(
             "dev",
-            AgentSection(
-                listen=self.listen, public_url="http://intake.test", state="state", state_key="env:KEY"
-            ),
+            AgentSection(listen=self.listen, public_url=self.public_url, state="state", state_key="env:KEY"),
             self.branch,
             state=self.state,
             clock=self.clock,
@@ -248,7 +256,7 @@ class House:
         return self.processes[-1]
 
     def connect(self, name: str, config: Connection) -> Shop:
-        return Shop(self.told, self.fails, self.on_subscribe)
+        return Shop(self.told, self.fails, self.on_subscribe, self.removals)
 
     def working(self) -> list[str]:
         """Deployments whose worker lives and was told to start."""
@@ -267,7 +275,7 @@ class House:
         )
 
     def active(self, integration: str = "orders") -> str | None:
-        store = Store.open(self.state / "state.sqlite", key=KEY.encode(), clock=self.clock)
+        store = Store.open(self.state / "state.sqlite", ring=KeyRing.of(KEY), clock=self.clock)
         try:
             active = store.active(integration)
         finally:
@@ -434,7 +442,7 @@ def test_an_unreachable_hub_stops_nothing_and_is_said_once(house: House) -> None
     for _ in range(3):
         house.agent.step()
     assert process.exit_code is None
-    assert len([line for line in house.lines if "hub" in line]) == 1
+    assert len([line for line in house.lines if "hub-away" in line]) == 1
     house.branch.away = False
     house.agent.step()
     assert "decisions of dev: works again" in house.lines
@@ -548,9 +556,12 @@ def test_a_state_folder_without_its_deployments_is_made_whole(house: House) -> N
 
 
 def test_one_agent_a_state_folder(house: House) -> None:
+    assert len([line for line in house.lines if "Ctrl-C ends it" in line]) == 1
     with pytest.raises(RefusedError) as raised:
         house.make_agent().start()
     assert raised.value.code == "agent-running"
+    assert str(os.getpid()) in raised.value.message
+    assert len([line for line in house.lines if "Ctrl-C ends it" in line]) == 1, "it must not announce itself"
     house.restart()
 
 
@@ -575,6 +586,55 @@ def test_only_the_last_deployment_before_is_kept(house: House) -> None:
     for number in (1, 2, 3):
         house.deploy(make_deployment(number))
     assert sorted(p.name for p in (house.state / "deployments").iterdir()) == [TWO.id, "orders-000003"]
+
+
+HOOKS = "hooks/orders/shop"
+
+
+def test_webhooks_that_a_verified_deployment_no_longer_uses_are_removed(house: House) -> None:
+    """Those of an older token or event stand below the same address; those of an older address below another."""
+    house.deploy(ONE)
+    assert house.removals == [(f"http://intake.test/{HOOKS}", ("order-placed",))]
+    house.public_url = "http://moved.test"
+    house.restart()
+    house.removals.clear()
+    house.deploy(TWO)
+    assert house.removals == [
+        (f"http://intake.test/{HOOKS}", ()),
+        (f"http://moved.test/{HOOKS}", ("order-placed",)),
+    ]
+
+
+def test_webhooks_of_a_deployment_that_fails_to_be_verified_remove_none(house: House) -> None:
+    house.deploy(ONE)
+    house.removals.clear()
+    house.fails["started"] = [UsageError("no", code="worker-crashed")]
+    house.deploy(TWO)
+    assert house.removals == []
+
+
+def test_a_webhook_that_cannot_be_removed_is_told_and_harms_nobody(house: House) -> None:
+    house.fails["unsubscribe"] = [NotAuthorisedError("no right to", code="not-authorised")]
+    house.deploy(ONE)
+    assert house.branch.states(ONE) == [("activated", ""), ("verified", "")]
+    assert any("remove them by hand: no right to" in line for line in house.lines)
+
+
+def test_a_webhook_that_this_machine_may_not_register_is_a_note_and_the_sweep_goes_on(house: House) -> None:
+    refused = RefusedError("not from here", code="webhook-not-registered")
+    house.fails["subscribe"] = [refused]
+    process = house.deploy(ONE)
+    assert process.has_work
+    notes = {r.state: r.message for r in house.branch.reports if r.deployment == ONE.id}
+    assert notes["activated"] == notes["verified"]
+    assert "not from here" in notes["verified"]
+    assert "`tagline solution import orders --env dev`" in notes["verified"]
+
+
+def test_any_other_refusal_of_a_webhook_fails_the_deployment(house: House) -> None:
+    house.fails["subscribe"] = [RefusedError("no", code="remote-malformed")]
+    house.deploy(ONE)
+    assert house.branch.states(ONE) == [("failed", "remote-malformed")]
 
 
 def test_stopping_lets_workers_finish(house: House) -> None:

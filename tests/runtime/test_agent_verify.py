@@ -10,6 +10,7 @@ from tests.runtime.test_agent import CRASHED, KEY, ONE, TOKEN, TWO, House, make_
 
 from tagline.domain.lifecycle import Deployment
 from tagline.errors import NotAuthorisedError, TaglineError, TryAgainError, UsageError
+from tagline.runtime.key_ring import KeyRing
 from tagline.runtime.posts import VERIFY_AGAIN_S
 from tagline.runtime.store import Store
 from tagline.runtime.supervisor import ANSWER_S, RESTART_MAX_S
@@ -218,7 +219,7 @@ def test_what_comes_in_while_nobody_works_is_kept(tmp_path: Path) -> None:
     hook = f"http://127.0.0.1:{house.agent.server.port}/hooks/orders/shop/order-placed/{TOKEN}"
     assert httpx.post(hook, json=[], trust_env=False).status_code == 202
     house.agent.stop()
-    store = Store.open(house.state / "state.sqlite", key=KEY.encode(), clock=house.clock)
+    store = Store.open(house.state / "state.sqlite", ring=KeyRing.of(KEY), clock=house.clock)
     assert store.counts("orders")["received"] == 1
     store.close()
 

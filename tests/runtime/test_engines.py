@@ -35,9 +35,15 @@ def runs():
     return Runs()
 
 
-@pytest.fixture(params=["memory", "dbos"])
+@pytest.fixture(params=["memory", "dbos-sqlite", "dbos-postgresql"])
 def engine(request, tmp_path: Path):
-    made = MemoryEngine() if request.param == "memory" else DbosEngine(tmp_path / "engine.sqlite", "worker-1")
+    match request.param:
+        case "memory":
+            made = MemoryEngine()
+        case "dbos-sqlite":
+            made = DbosEngine(tmp_path / "engine.sqlite", "worker-1")
+        case _:
+            made = DbosEngine(request.getfixturevalue("postgres_schema"), "worker-1")
     yield made
     made.stop()
 
@@ -99,6 +105,59 @@ def test_an_exception_while_recovering_is_told(engine, runs):
 def test_an_engine_that_is_not_started_runs_nothing(runs):
     with pytest.raises(RuntimeError):
         MemoryEngine().submit("b-1", [1])
+
+
+class TestManyExecutors:
+    def test_each_runs_its_own_batches_beside_the_others(self, postgres_schema, tmp_path):
+        """One engine a process: the other one is a process of its own, killed with a batch in hand."""
+        other = subprocess.run(
+            [sys.executable, "-c", _DIES_IN_ITS_BATCH, postgres_schema.url, postgres_schema.schema],
+            check=False,
+        )
+        assert other.returncode == -signal.SIGKILL
+        runs = Runs()
+        engine = DbosEngine(postgres_schema, "worker-1")
+        engine.start(runs)
+        try:
+            assert engine.recover() == 0
+            engine.submit("b-2", [2])
+            assert runs.seen == [("b-2", (2,))]
+        finally:
+            engine.stop()
+
+    def test_a_name_is_used_by_one_process_at_a_time(self, postgres_schema):
+        held = DbosEngine(postgres_schema, "worker-1")
+        held.start(Runs())
+        try:
+            second = subprocess.run(
+                [sys.executable, "-c", _STARTS, postgres_schema.url, postgres_schema.schema],
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            assert "engine-in-use" in second.stderr
+        finally:
+            held.stop()
+
+
+_STARTS = """
+import sys
+from tagline.runtime.engine_dbos import DbosEngine
+from tagline.runtime.places import PostgresSchema
+from tagline.errors import TaglineError
+try:
+    DbosEngine(PostgresSchema(*sys.argv[1:3]), "worker-1").start(lambda batch, rows: None)
+except TaglineError as error:
+    sys.exit(error.code)
+"""
+_DIES_IN_ITS_BATCH = """
+import os, signal, sys
+from tagline.runtime.engine_dbos import DbosEngine
+from tagline.runtime.places import PostgresSchema
+engine = DbosEngine(PostgresSchema(*sys.argv[1:3]), "worker-2")
+engine.start(lambda batch, rows: os.kill(os.getpid(), signal.SIGKILL))
+engine.submit("b-1", [1])
+"""
 
 
 class TestDbos:

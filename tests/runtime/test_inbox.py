@@ -14,15 +14,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def fill(tmp_path):
-    database = Database.open(tmp_path / "state.sqlite")
+def fill(place):
+    database = Database.open(place)
 
     def make(*groups):
         """Rows of these sources, a group a second, the first the oldest; returns how to ask what is ready."""
-        for place, (source, count) in enumerate(groups):
-            hints = [Hint("o2c", "orders", f"{place}-{n}", source, "shop") for n in range(count)]
+        for second, (source, count) in enumerate(groups):
+            hints = [Hint("o2c", "orders", f"{second}-{n}", source, "shop") for n in range(count)]
             with database.write() as conn:
-                receive(conn, hints, NOW + timedelta(seconds=place))
+                receive(conn, hints, NOW + timedelta(seconds=second))
 
         def ask(limit):
             with database.read() as conn:

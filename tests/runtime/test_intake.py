@@ -6,104 +6,21 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trustme
-from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.runtime.housing import ROUTES, TOKEN, URL, House
 
-from tagline.clock import VirtualClock
 from tagline.domain.exchange import Change, Request
-from tagline.domain.model import Model, Remote
-from tagline.errors import RecordError, TaglineError, TryAgainError
-from tagline.runtime.intake import Door, Hook, Intake, Limits, json_depth
-from tagline.runtime.serve import Server, serve
-from tagline.runtime.store import Hint, Store
-
-TOKEN = "t0ken-of-the-shop-1234"
-URL = f"/hooks/order_to_cash/shop/order-placed/{TOKEN}"
-ROUTES = {("shop", "order-placed"): ("orders", "audit")}
-
-
-class Order(Model):
-    remote = Remote("shop", "order", "Orders", "OrderID")
-
-
-class Shop:
-    """A connector as far as the intake needs one: bodies are `[{"OrderID": n}]`."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.heard = threading.Semaphore(0)
-
-    def hint(self, request: Request) -> Sequence[Change]:
-        self.requests.append(request)
-        self.heard.release()
-        try:
-            return [Change(Order, str(item["OrderID"]), version="v1") for item in json.loads(request.body)]
-        except (ValueError, KeyError, TypeError):
-            raise RecordError(
-                "the delivery is no order", code="hook-malformed", hint="look at the sender"
-            ) from None
-
-
-class Held:
-    """A store whose commits wait for a gate, and fail when told to."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.gate = threading.Event()
-        self.gate.set()
-        self.entered = threading.Semaphore(0)
-        self.fails = False
-        self.commits: list[int] = []
-
-    def receive(self, hints: Sequence[Hint]) -> int:
-        self.entered.release()
-        assert self.gate.wait(5)
-        if self.fails:
-            raise TryAgainError("the disk is full", code="state-unavailable")
-        self.commits.append(len(hints))
-        return self.store.receive(hints)
-
-    def reject(self, integration: str, flow: str, key: str, error: TaglineError) -> None:
-        self.store.reject(integration, flow, key, error)
-
-    def check(self) -> None:
-        if self.fails:
-            raise TryAgainError("the disk is full", code="state-unavailable")
-
-
-class House:
-    """An intake behind a real server, and the store it fills."""
-
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
-        self.shop = Shop()
-        clock = VirtualClock(datetime(2026, 3, 1, tzinfo=UTC))
-        self.store = Store.open(folder / "state.sqlite", key=Fernet.generate_key(), clock=clock)
-        self.held = Held(self.store)
-        self.woken: list[str] = []
-        self.lines: list[str] = []
-        self.intake = Intake(self.held, self.woken.append, self.lines.append, limits)
-        self.intake.open("order_to_cash", Door({"shop": (Hook(TOKEN, self.shop),)}, ROUTES))
-        self.server: Server = serve(self.intake, "127.0.0.1:0")
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.server.port}", trust_env=False)
-
-    def stored(self) -> list[tuple[str, str]]:
-        rows = self.store.ready("order_to_cash", datetime(2030, 1, 1, tzinfo=UTC), 1000)
-        return sorted((row.flow, row.key) for row in rows)
-
-    def close(self) -> None:
-        self.held.gate.set()
-        self.client.close()
-        self.server.stop()
-        self.intake.stop()
-        self.store.close()
+from tagline.errors import TaglineError, TryAgainError
+from tagline.runtime.bodies import BodyLimits, json_depth
+from tagline.runtime.intake import Door, Hook, Limits
+from tagline.runtime.serve import serve
 
 
 @pytest.fixture
@@ -157,7 +74,7 @@ def test_an_event_no_flow_listens_to_is_unknown(house: House) -> None:
 
 
 def test_both_tokens_open_the_door_during_a_hand_over(house: House) -> None:
-    hooks = (Hook("another-token-5678", house.shop), Hook(TOKEN, house.shop))
+    hooks = (Hook.opened_by(("another-token-5678",), house.shop), Hook.opened_by((TOKEN,), house.shop))
     house.intake.open("order_to_cash", Door({"shop": hooks}, ROUTES))
     for token in ("another-token-5678", TOKEN):
         assert house.client.post(URL.replace(TOKEN, token), json=[{"OrderID": 7}]).status_code == 202
@@ -165,7 +82,7 @@ def test_both_tokens_open_the_door_during_a_hand_over(house: House) -> None:
 
 def test_without_an_active_deployment_probes_pass_and_deliveries_come_back(house: House) -> None:
     """The shop looks at a hook while it is registered, which is before anything is active."""
-    house.intake.open("order_to_cash", Door({"shop": (Hook(TOKEN, house.shop),)}))
+    house.intake.open("order_to_cash", Door({"shop": (Hook.opened_by((TOKEN,), house.shop),)}))
     assert house.client.get(URL).status_code == 200
     answer = house.client.post(URL, json=[{"OrderID": 7}])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
@@ -183,7 +100,7 @@ def test_a_body_that_turns_out_too_large_is_refused(house: House) -> None:
 
 
 def test_a_body_that_does_not_arrive_in_time_is_refused(tmp_path: Path) -> None:
-    house = House(tmp_path, Limits(read_s=0.05))
+    house = House(tmp_path, Limits(BodyLimits(read_s=0.05)))
     with socket.create_connection(("127.0.0.1", house.server.port), timeout=5) as sender:
         sender.sendall(f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[".encode())
         answer = sender.recv(100)

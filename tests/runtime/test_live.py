@@ -15,6 +15,7 @@ from tagline.connectors.dataverse.models import Account, Contact, SalesOrder, Sa
 from tagline.connectors.shift4shop.models import Order
 from tagline.domain.exchange import Key, Outcome, WriteKind
 from tagline.domain.model import ref
+from tagline.domain.query import Comparison, Condition
 from tagline.domain.system import every
 from tagline.errors import (
     Disposition,
@@ -25,7 +26,7 @@ from tagline.errors import (
     TryAgainError,
     UsageError,
 )
-from tagline.flow import Flow, act, create_once, expect, flow, remove, update, upsert, upsert_all
+from tagline.flow import Flow, act, create_once, expect, find_where, flow, remove, update, upsert, upsert_all
 from tagline.flow.drive import Ended, drive
 from tagline.flow.effects import Reversibility, Verb, Written
 from tagline.runtime.journal import Intent, MemoryJournal, Settled
@@ -379,6 +380,20 @@ def test_doubt_about_a_transition_is_resolved_by_the_state(bench: Bench) -> None
     bench.remote.answer_lost = None
     assert bench.run(fulfil, acme())["1"].error is None
     assert (bench.journal.resolved, len(bench.journal.intents)) == ({0: True}, 1)
+
+
+def test_doubt_is_resolved_by_a_row_that_a_query_finds_and_not_by_one_it_does_not(bench: Bench) -> None:
+    @flow(sweep=every(minutes=5), key=Order.key)
+    async def asking(order: Order, settings: Shop) -> None:
+        await find_where(Account, where=[Condition("name", Comparison.EQ, order.BillingCompany)])
+
+    other: Any = replace(asking, name="keep_account")
+    bench.remote.answer_lost = LOST
+    bench.run(keep_account, acme())
+    bench.run(other, acme("Beta"))
+    assert bench.journal.resolved == {}
+    bench.run(other, acme())
+    assert bench.journal.resolved == {0: True}
 
 
 def test_a_flow_that_takes_another_way_leaves_its_doubt(bench: Bench) -> None:

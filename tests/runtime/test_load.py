@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.runtime.making import before
 
 from tagline.clock import VirtualClock
-from tagline.connectors.budgets import FOLDER, governor_for
+from tagline.connectors.budgets import governor_for, in_files
 from tagline.domain.environment import Connection, DataverseConnection, Shift4ShopConnection
+from tagline.errors import RecordError
 from tagline.runtime.database import Database
 from tagline.runtime.inbox import Hint, receive
-from tagline.runtime.load import load_of
+from tagline.runtime.key_ring import KeyRing, make_key
+from tagline.runtime.load import Load, load_of, spent_of
+from tagline.runtime.places import SqliteFile
+from tagline.runtime.store import Store
 
 SHOP = Shift4ShopConnection.model_validate(
     {
@@ -36,6 +41,10 @@ CRM = DataverseConnection.model_validate(
 CONNECTIONS: dict[str, Connection] = {"shop": SHOP, "crm": CRM}
 
 
+def of(state: Path, connections: Mapping[str, Connection], clock: VirtualClock) -> Load | None:
+    return load_of(SqliteFile(state / "state.sqlite"), state, connections, clock)
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
@@ -50,13 +59,13 @@ def _wait(state: Path, clock: VirtualClock, count: int) -> None:
 
 
 def test_where_no_agent_ever_ran_nothing_is_told_and_nothing_is_made(tmp_path, clock):
-    assert load_of(tmp_path / "dev", CONNECTIONS, clock) is None
+    assert of(tmp_path / "dev", CONNECTIONS, clock) is None
     assert not (tmp_path / "dev").exists()
 
 
 def test_the_slowest_remote_decides_how_long_it_takes(tmp_path, clock):
     _wait(tmp_path, clock, 300)
-    load = load_of(tmp_path, CONNECTIONS, clock)
+    load = of(tmp_path, CONNECTIONS, clock)
     assert load is not None
     assert load.waiting == 300
     # Two requests of the shop for each order, 40 at once and two a second from there on.
@@ -65,18 +74,18 @@ def test_the_slowest_remote_decides_how_long_it_takes(tmp_path, clock):
 
 def test_what_the_workers_spent_shows(tmp_path, clock):
     _wait(tmp_path, clock, 1)
-    governor = governor_for(SHOP, clock, folder=tmp_path / FOLDER)
+    governor = governor_for(SHOP, clock, keep=in_files(tmp_path, clock))
     for _ in range(20):
         with governor.admit():
             pass
-    load = load_of(tmp_path, CONNECTIONS, clock)
+    load = of(tmp_path, CONNECTIONS, clock)
     assert load is not None
     assert {b.connection: b.used for b in load.budgets} == {"crm": 0.0, "shop": pytest.approx(0.5)}
 
 
 def test_an_empty_inbox_takes_no_time(tmp_path, clock):
     _wait(tmp_path, clock, 0)
-    load = load_of(tmp_path, CONNECTIONS, clock)
+    load = of(tmp_path, CONNECTIONS, clock)
     assert load is not None
     assert load.drain_s == 0
 
@@ -84,8 +93,51 @@ def test_an_empty_inbox_takes_no_time(tmp_path, clock):
 def test_what_is_used_of_the_days_entitlement_shows(tmp_path, clock):
     _wait(tmp_path, clock, 1)
     crm = CONNECTIONS["crm"].model_copy(update={"daily_requests": 100})
-    with governor_for(crm, clock, folder=tmp_path / FOLDER).admit(weight=25):
+    with governor_for(crm, clock, keep=in_files(tmp_path, clock)).admit(weight=25):
         pass
-    load = load_of(tmp_path, {"crm": crm}, clock)
+    load = of(tmp_path, {"crm": crm}, clock)
     assert load is not None
     assert [b.used_today for b in load.budgets] == [0.25]
+
+
+def test_a_back_fill_is_told_apart_and_drains_behind_live_records_by_its_share(tmp_path, clock):
+    _wait(tmp_path, clock, 10)
+    database = Database.open(tmp_path / "state.sqlite")
+    with database.write() as conn:
+        receive(
+            conn, [Hint("o2c", "orders", f"old {n}", "back-fill", "shop") for n in range(300)], clock.now()
+        )
+    database.close()
+    load = of(tmp_path, CONNECTIONS, clock)
+    assert load is not None
+    assert (load.waiting, load.back_fill) == (10, 300)
+    assert load.drain_s == 0  # 20 requests of a bucket that takes 40 at once
+    # The back-fill's share of the bucket is 32, and it comes after the 20.
+    assert load.back_fill_drain_s == pytest.approx((20 + 300 - 32) / 2)
+
+
+def test_a_back_fill_beyond_the_days_entitlement_waits_for_the_next_days(tmp_path, clock):
+    crm = CRM.model_copy(update={"daily_requests": 100})
+    spent = spent_of("crm", crm, 0, 40, clock, None)
+    # 320 rows at 80 a day: three midnights from the midnight that it is.
+    assert spent.back_fill_drain_s == pytest.approx(3 * 86_400)
+    assert spent.drain_s == 0
+
+
+def test_open_dead_letters_are_counted(tmp_path, clock):
+    store = Store.open(tmp_path / "state.sqlite", ring=KeyRing.of(make_key().text), clock=clock)
+    for key in ("1", "2"):
+        store.reject("o2c", "orders", key, RecordError("wrong", code="unknown-sku"))
+    store.dead_letters.redrive([1])
+    store.close()
+    load = of(tmp_path, CONNECTIONS, clock)
+    assert load is not None
+    assert load.dead_letters == 1
+
+
+def test_a_state_of_the_release_before_is_read_though_it_has_no_lanes(tmp_path, clock):
+    """Its agent may still be running; nothing is changed under it."""
+    before(tmp_path / "state.sqlite", "0001")
+    load = of(tmp_path, CONNECTIONS, clock)
+    assert load is not None
+    assert (load.waiting, load.back_fill) == (2, 0)

@@ -13,6 +13,7 @@ from tagline.clock import VirtualClock
 from tagline.domain.exchange import Change, Changes
 from tagline.domain.model import Model
 from tagline.errors import RecordError, UsageError
+from tagline.runtime.inbox import release_claims
 from tagline.runtime.store import Dead, Done, Later
 
 NOW = START + timedelta(hours=1)
@@ -24,8 +25,8 @@ def clock():
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: VirtualClock):
-    with closing(make_store(tmp_path, clock)) as opened:
+def store(place, clock: VirtualClock):
+    with closing(make_store(place, clock)) as opened:
         yield opened
 
 
@@ -34,7 +35,13 @@ def take(store, *, now=NOW):
 
 
 def finish(store, *finished, read_at=START):
-    store.finish(finished, deployment="orders-000001", read_at=read_at)
+    return store.finish(finished, holder="orders-000001", deployment="orders-000001", read_at=read_at)
+
+
+def die(store):
+    """The worker of `take` is taken for dead."""
+    with store.database.write() as conn:
+        return release_claims(conn, "orders", ["orders-000001"])
 
 
 def dead(row, cause="sku-unknown"):
@@ -93,9 +100,18 @@ class TestInbox:
         store.receive([make_hint("1"), make_hint("2")])
         take(store)
         store.receive([make_hint("1", version="b")])
-        assert store.release_claims("orders") == 2
+        assert die(store) == 2
         rows = store.ready("orders", NOW, 10)
         assert [(row.key, row.version, row.crashes) for row in rows] == [("1", "b", 1), ("2", "", 1)]
+
+    def test_what_another_worker_has_now_is_not_ended_by_the_one_before_it(self, store):
+        store.receive([make_hint("1")])
+        (row,) = take(store)
+        die(store)
+        store.claim([row.id], "another")
+        assert finish(store, dead(row)) == []
+        assert store.dead_letters.list() == []
+        assert store.counts("orders")["received"] == 1
 
     def test_ending_twice_ends_once(self, store):
         store.receive([make_hint("1")])
@@ -114,10 +130,10 @@ class TestInbox:
         finish(store, Later(row, NOW, "throttled"))
         assert store.next_due("orders") == NOW
 
-    def test_what_was_received_survives_the_process(self, tmp_path, store):
+    def test_what_was_received_survives_the_process(self, place, store):
         store.receive([make_hint("1")])
         store.close()
-        with closing(make_store(tmp_path)) as again:
+        with closing(make_store(place)) as again:
             assert [row.key for row in again.ready("orders", NOW, 10)] == ["1"]
 
 
@@ -224,7 +240,7 @@ class TestDeadLetters:
 class TestSweep:
     def test_changes_and_cursor_arrive_together(self, store):
         assert store.cursor("orders", "sync") is None
-        assert store.sweep("orders", "sync", "shop", page(("1", "a"), ("2", "a"))) == 2
+        assert store.sweep("orders", "sync", "shop", page(("1", "a"), ("2", "a")), begun_at=START) == 2
         cursor = store.cursor("orders", "sync")
         assert (cursor.value, cursor.updated) == ("c1", START)
         assert [row.key for row in store.ready("orders", NOW, 10)] == ["1", "2"]
@@ -329,7 +345,7 @@ class InboxLosesNothing(RuleBasedStateMachine):
 
     @rule()
     def crash(self):
-        self.store.release_claims("orders")
+        die(self.store)
         self.pending |= set(self.in_hand)
         self.in_hand.clear()
 

@@ -144,8 +144,8 @@ def test_a_pause_begins_at_once_also_between_batches(work):
     for n in range(3):
         work.place(str(n))
     for _ in range(endings.CRASHES_ALONE):  # makes each record a batch of its own
-        work.store.claim([row.id for row in work.store.ready("orders", START, 9)], "orders-000001")
-        work.store.release_claims("orders")
+        work.store.claim([row.id for row in work.store.ready("orders", START, 9)], "worker")
+        work.worker.leases.begin()
     work.shop.before_fetch = failing(NotAuthorisedError("who are you", code="not-authorised"))
     assert work.worker.work().stopped == "not-authorised"
     assert len(work.shop.fetches) == 1
@@ -325,7 +325,7 @@ class TestSweep:
         for n in range(6):
             work.shop.place(str(n))
         work.clock.advance(300)
-        calls = iter([None, TryAgainError("away", code="remote-unavailable")])
+        calls = iter([None, TryAgainError("no", code="cursor-refused")])
 
         def fail_second():
             error = next(calls, None)
@@ -334,7 +334,7 @@ class TestSweep:
 
         work.shop.before_changes = fail_second
         assert work.worker.sweep() == 2
-        assert work.worker.troubles["sync"].code == "remote-unavailable"
+        assert work.worker.troubles["sweep of sync"].code == "cursor-refused"
         assert work.worker.sweep() == 0
         work.run_until(work.clock.now() + timedelta(minutes=7))
         assert len(work.ledger.totals()) == 6

@@ -15,21 +15,21 @@ from typing import Any
 import httpx
 import pytest
 import trustme
-from cryptography.fernet import Fernet
 
 from tagline.clock import SystemClock
 from tagline.domain.environment import AgentSection
 from tagline.domain.lifecycle import Deployment, Desired, Report
 from tagline.errors import UsageError
 from tagline.runtime.agent import Agent
+from tagline.runtime.key_ring import KeyRing, make_key
 from tagline.runtime.serve import Server, serve
 from tagline.runtime.store import Hint, Store
 from tagline.runtime.supervisor import WorkerHandle, spawn
 
 TOKEN = "t0ken-of-the-shop-1234"
-KEY = Fernet.generate_key()
+KEY = make_key().text
 SECRETS = {
-    "TEST_STATE_KEY": KEY.decode(),
+    "TEST_STATE_KEY": KEY,
     "TEST_PRIVATE": "private",
     "TEST_TOKEN": "token",
     "TEST_HOOK": TOKEN,
@@ -191,7 +191,7 @@ class House:
 
 class Opened:
     def __init__(self, state: Path) -> None:
-        self._store = Store.open(state / "state.sqlite", key=KEY, clock=SystemClock())
+        self._store = Store.open(state / "state.sqlite", ring=KeyRing.of(KEY), clock=SystemClock())
 
     def __enter__(self) -> Store:
         return self._store
@@ -310,6 +310,7 @@ def test_a_worker_waits_for_the_one_that_a_killed_agent_left(house: House) -> No
     assert events.index(("old", "drained")) < events.index(("new", "started"))
     assert (house.state / "workers" / "orders.lock").read_text() == f"{new.pid}\n"
     assert new.drain(20)
+    assert old.drain(20)
     assert old.exit_code == 0
 
 

@@ -32,10 +32,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("tagline.cli.lifecycle:status", "Show what each environment should run and what it runs."),
     "history": ("tagline.cli.lifecycle:history", "Show the decisions about an environment."),
     "run": ("tagline.cli.running:run", "Run the agent of an environment: webhooks, sweeps, workers."),
+    "backfill": (
+        "tagline.cli.backfill:backfill",
+        "Have records that a source holds already run, behind all live work.",
+    ),
     "shadow": ("tagline.cli.running:shadow", "Show what would be written for real records; writes nothing."),
     "dead-letters": (
-        "tagline.cli.running:dead_letters",
-        "List, show and redrive records that were set aside.",
+        "tagline.cli.dead_letters:dead_letters",
+        "Tend to records that were set aside: look, assign, send again, discard.",
+    ),
+    "trace": (
+        "tagline.cli.trace:trace",
+        "Show everything that happened to one record, by any of its keys.",
     ),
     "doctor": (
         "tagline.cli.tenant:doctor",

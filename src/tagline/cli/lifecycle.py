@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tagline.alm import deciding, evidence, planning, releases, reports
 from tagline.alm.closure import short
 from tagline.alm.git import Repository
-from tagline.cli.output import out, out_json, say, table
+from tagline.cli.output import counted, lasting, out, out_json, say, table
 from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import DecisionKind, Plan, Verdict
 from tagline.errors import RefusedError, TaglineError
 
 if TYPE_CHECKING:
+    from tagline.alm.status import Status
     from tagline.runtime.load import Load
 
 CLOCK = SystemClock()
@@ -81,8 +82,9 @@ def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_jso
         made = planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now())
     made = replay.add_changes(repo, made)
     _show_plan(made, as_json)
-    for name, load in _loads(repo, {environment}).items() if not as_json else ():
-        out(f"  {name} now: {_explained(load)}")
+    for name, here in _here(repo, {environment}).items() if not as_json else ():
+        for line in _explained(here):
+            out(f"  {name} now: {line}")
     return 4 if exit_code and not planning.is_empty(made) else 0
 
 
@@ -129,9 +131,10 @@ def rollback(integration: str, environment: str, reason: str, timeout: float, as
 @json_option
 def status(environment: str, as_json: bool) -> None:
     """
-    Show what each environment should run and what its agent last reported.
+    Show what each environment should run, what its agent last reported, and how long ago.
 
-    On the agent's own machine also what waits, how long it will take, and how much of each remote's budget is in use.
+    On the agent's own machine also whether it runs, what waits live and in back-fills, how long each will take, the open dead
+    letters, and how much of each remote's budget is in use.
     """
     from tagline.alm import environments
     from tagline.alm import status as statuses
@@ -142,48 +145,113 @@ def status(environment: str, as_json: bool) -> None:
         environments.check_name(repo, environment)
     found = [s for s in known if environment in ("", s.environment)]
     if as_json:
-        loads = {name: asdict(load) for name, load in _loads(repo, {s.environment for s in found}).items()}
-        out_json([{**s.model_dump(mode="json"), "load": loads.get(s.environment)} for s in found])
+        heres = {name: here.to_json() for name, here in _here(repo, {s.environment for s in found}).items()}
+        nowhere = {"agent_process": None, "load": None}
+        out_json(
+            [
+                {**s.model_dump(mode="json"), "last_report_s": _age_s(s), **heres.get(s.environment, nowhere)}
+                for s in found
+            ]
+        )
     elif not found:
         out(f"nothing is deployed {f'in {environment}' if environment else 'anywhere'} yet")
         say(f"next: tagline deploy <integration>/v<version> --env {environment or 'dev'}")
     else:
         rows = [
-            (s.environment, s.integration, s.version, short(s.closure), s.running, s.since, s.held)
+            (
+                s.environment,
+                s.integration,
+                s.version,
+                short(s.closure),
+                s.running,
+                s.since,
+                _reported(s),
+                s.held,
+            )
             for s in found
         ]
-        out(
-            table(
-                rows, ("environment", "integration", "should run", "closure", "agent says", "since", "held")
-            )
+        headers = (
+            "environment",
+            "integration",
+            "should run",
+            "closure",
+            "agent says",
+            "since",
+            "last report",
+            "held",
         )
-        for name, load in sorted(_loads(repo, {s.environment for s in found}).items()):
-            out(f"{name}: {_explained(load)}")
+        out(table(rows, headers))
+        for name, here in sorted(_here(repo, {s.environment for s in found}).items()):
+            for line in _explained(here):
+                out(f"{name}: {line}")
 
 
-def _explained(load: Load) -> str:
+def _age_s(status: Status) -> float | None:
+    return None if status.report is None else (CLOCK.now() - status.report.at).total_seconds()
+
+
+def _reported(status: Status) -> str:
+    """How old the agent's last word is; it reports what changes, so that an old one alone does not tell that it died."""
+    age = _age_s(status)
+    return "" if age is None else f"{lasting(max(0.0, age))} ago"
+
+
+@dataclass(frozen=True)
+class _Here:
+    """What this machine knows of an environment whose agent runs, or ran, on it."""
+
+    load: Load
+    agent: int | None
+    """The process of the agent; None while none runs."""
+
+    def to_json(self) -> dict[str, Any]:
+        load = self.load
+        drains = {"drain_s": load.drain_s, "back_fill_drain_s": load.back_fill_drain_s}
+        return {"agent_process": self.agent, "load": {**asdict(load), **drains}}
+
+
+def _explained(here: _Here) -> list[str]:
+    load = here.load
     used = ", ".join(
         f"{b.connection} {b.used:.0%}" + (f" ({b.used_today:.0%} of the day's)" if b.used_today else "")
         for b in load.budgets
     )
-    return f"{load.waiting} records wait, {load.drain_s:.0f} s at most to drain; budget in use: {used}"
+    return [
+        f"the agent runs (process {here.agent})" if here.agent else "no agent runs on this machine",
+        f"{_waiting(load.waiting, 'live record')}, {lasting(load.drain_s)} at most to drain; budget in use: {used}",
+        *(
+            [
+                f"{_waiting(load.back_fill, 'record')} in back-fills, {lasting(load.back_fill_drain_s)} to drain behind them"
+            ]
+            if load.back_fill
+            else []
+        ),
+        *([f"{counted(load.dead_letters, 'open dead letter')}"] if load.dead_letters else []),
+    ]
 
 
-def _loads(repo: Repository, names: set[str]) -> dict[str, Load]:
-    """What waits in the environments whose agent runs on this machine."""
+def _waiting(number: int, noun: str) -> str:
+    return f"{counted(number, noun)} {'waits' if number == 1 else 'wait'}"
+
+
+def _here(repo: Repository, names: set[str]) -> dict[str, _Here]:
+    """What is known of the environments whose agent runs on this machine."""
     from tagline.alm import environments
+    from tagline.runtime import locks
     from tagline.runtime.load import load_of
+    from tagline.runtime.places import state_place
 
-    found: dict[str, Load] = {}
+    found: dict[str, _Here] = {}
     for name in names:
         try:
             config = environments.render(repo, name).config
-            load = load_of(Path(config.agent.state), config.connections, CLOCK)
+            state = Path(config.agent.state)
+            load = load_of(state_place(state, name), state, config.connections, CLOCK)
         except TaglineError as error:
             say(f"what waits in {name} cannot be told: {error.message}")
             continue
         if load is not None:
-            found[name] = load
+            found[name] = _Here(load, locks.holder(Path(config.agent.state) / locks.AGENT))
     return found
 
 
@@ -249,6 +317,8 @@ def _decide(repo: Repository, made: Plan, timeout: float, as_json: bool) -> None
             where={"environment": made.environment, "deployment": deployment.id, "agent": report.agent},
             hint=_after_failure(made),
         )
+    if report.message:
+        say(report.message)
     _told(
         as_json,
         deployment.id,
@@ -300,7 +370,8 @@ def _show_plan(made: Plan, as_json: bool) -> None:
         out(f"  configuration: {change}")
     if made.records_compared:
         out(
-            f"  shadow replay: {made.records_changed} of {made.records_compared} recorded records would be written otherwise"
+            f"  shadow replay: {made.records_changed} of {counted(made.records_compared, 'recorded record')} "
+            "would be written otherwise"
             + (f", {made.failures_new} would newly fail" if made.failures_new else "")
         )
         rows = [(f"{c.model}.{c.field}", c.records, c.example) for c in made.field_changes]

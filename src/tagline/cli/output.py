@@ -35,6 +35,21 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2,000 records`; for nouns whose plural is an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def lasting(seconds: float) -> str:
+    """A span of time in its two greatest units: `40 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    left = round(seconds)
+    for name, size, smaller, part in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if left >= size:
+            rest = left % size // part
+            return f"{left // size} {name}" + (f" {rest} {smaller}" if rest else "")
+    return f"{left} s"
+
+
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str] = (), *, indent: str = "") -> str:
     """Columns as wide as their widest cell; no frame, so that it survives a pull request and a pipe."""
     cells = [[str(c) for c in row] for row in rows]

@@ -12,10 +12,10 @@ import click
 @click.option(
     "--ca",
     "ca_file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     default=Path(".tagline/sandbox-ca.pem"),
     show_default=True,
-    help="Where the certificate to trust is written.",
+    help="Where the certificate to trust is written; folders on the way are made.",
 )
 @click.option(
     "--env",
@@ -30,7 +30,7 @@ import click
     type=click.IntRange(0, 65_000),
     default=8710,
     show_default=True,
-    help="First of consecutive ports; 0 lets the system choose.",
+    help="The login's port; every site's follows from it. 0 lets the system choose.",
 )
 @click.option("--seed", default=1, show_default=True, help="Decides ids, credentials and sample data.")
 @click.option(
@@ -44,7 +44,7 @@ import click
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep what the sites hold in this file, and go on from it after a restart.",
+    help="Keep what the sites hold in this file, and go on from it after a restart; folders on the way are made.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line: endpoints, credentials, seed.")
 @click.pass_context

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +14,9 @@ from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say, table
 from tagline.cli.top import at_top
 from tagline.clock import SystemClock
-from tagline.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from tagline.connectors.dataverse.rights import Group
 
 CLOCK = SystemClock()
 DIFFERENCES = 4
@@ -107,25 +111,39 @@ def solution() -> None:
     "--out",
     "target",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; default <solution>_<version>[_managed].zip here.",
+    help="File to write.  [default: .tagline/solutions/<solution>_<version>[_managed].zip, which git ignores]",
 )
 def export_solution(integration: str, managed: bool, target: Path | None) -> None:
-    """Write INTEGRATION's solution as a zip; its role is the least that the flows need."""
+    """
+    Write INTEGRATION's solution as a zip; its role is the least that the flows need.
+
+    Webhooks are not in it: their address and secret are the environment's, and the zip is the same for all of them.
+    """
+    from tagline.connectors.dataverse.rights import grouped
     from tagline.connectors.dataverse.solution import to_zip
     from tagline.integration import load_from
-    from tagline.integration.solution import solution_of
+    from tagline.integration.solution import has_webhooks, solution_of
 
     here = Path.cwd()
-    made = solution_of(load_from(at_top().root, integration))
+    root = at_top().root
+    package = load_from(root, integration)
+    made = solution_of(package)
     name = f"{made.name}_{made.version.replace('.', '_')}" + ("_managed" if managed else "")
-    file = here / (target or Path(f"{name}.zip"))
+    file = here / target if target else root / ".tagline" / "solutions" / f"{name}.zip"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(to_zip(made, managed=managed))
     out(str(file))
     for column in made.columns:
         say(f"  column {column.table}.{column.name} {column.type.value}")
     for key in made.keys:
         say(f"  key    {key.table}: {', '.join(key.columns)}")
-    say(f"  role   {made.role}: {', '.join(made.privileges)}")
+    say(f"  role   {made.role}")
+    say(table(rights_table(grouped(made.rights)), RIGHTS_HEADINGS))
+    if has_webhooks(package):
+        say(
+            "not in it: webhooks, whose address and secret are the environment's; "
+            f"`tagline solution import {integration} --env NAME` registers them"
+        )
 
 
 @solution.command("import")
@@ -134,66 +152,40 @@ def export_solution(integration: str, managed: bool, target: Path | None) -> Non
 @click.option("--unmanaged", is_flag=True, help="Open to changes by hand, as for a development environment.")
 def import_solution(integration: str, environment: str, unmanaged: bool) -> None:
     """
-    Import INTEGRATION's solution into an environment's organisation, as its `deploy` application; managed unless told otherwise.
+    Bring INTEGRATION's columns, alternate keys, role and webhooks into an environment's organisation, as its `deploy` application.
 
-    Importing the same version again changes nothing. Afterwards give the running application the role, once.
+    Managed unless told otherwise. What stands already is left as it is; nothing is imported where all of it stands. After the
+    first time give the running application the role.
     """
-    from tagline.connectors import resolve_secret
-    from tagline.connectors.budgets import governor_for, shared_folder
-    from tagline.connectors.dataverse import importing
-    from tagline.connectors.dataverse.keys import ensure_keys
-    from tagline.connectors.dataverse.opening import open_session
-    from tagline.connectors.dataverse.solution import to_zip
-    from tagline.domain.environment import DataverseConnection
     from tagline.integration import load_from
-    from tagline.integration.remotes import configured
-    from tagline.integration.solution import keyed_models, solution_of
+    from tagline.integration.installing import install
 
     repo = at_top()
     config = environments.render(repo, environment).config
     package = load_from(repo.root, integration)
     environments.check_settings(config, package)
-    made = solution_of(package)
-    for each in configured(package, config):
-        connection = each.connection
-        if not isinstance(connection, DataverseConnection):
-            continue
-        if connection.deploy is None:
-            raise UsageError(
-                f"the connection {each.name} of {environment} names no application that may change tables",
-                code="deploy-identity-missing",
-                where={"environment": environment, "connection": each.name},
-                hint=f"add [connections.{each.name}.deploy] with client_id and a secret of an application with the role "
-                "System Customizer; the application that runs the flows should not have it",
+    for done in install(package, config, is_managed=not unmanaged, clock=CLOCK, told=say):
+        made, where = done.solution, done.connection
+        if done.is_unchanged:
+            out(f"{where}: {made.name} {made.version} stands there whole; nothing has changed")
+        elif done.changes:
+            out(f"{where}: {made.name} {made.version} is installed")
+        for change in (*done.changes, *(f"the key {key}" for key in done.keys)):
+            say(f"  brought {change}")
+        for event in done.webhooks:
+            out(f"{where}: webhook {event} is registered")
+        if done.is_deaf:
+            say(
+                f"{where}: no webhook is registered, since [connections.{where}] has no webhook_token; changes wait for the sweep"
             )
-        session = open_session(
-            each.name,
-            connection,
-            clock=CLOCK,
-            secrets=resolve_secret,
-            governor=governor_for(connection, CLOCK, folder=shared_folder(Path(config.agent.state))),
-            identity=connection.deploy,
-        )
-        try:
-            standing = importing.installed(session, made.name)
-            if standing is not None and standing.is_managed == unmanaged:
-                kind = "managed" if standing.is_managed else "unmanaged"
-                raise RefusedError(
-                    f"{made.name} {standing.version} stands there {kind}",
-                    code="solution-kind-differs",
-                    where={"environment": environment, "connection": each.name},
-                    hint="import it of the same kind, or remove the standing one first; removing a managed one removes its columns",
-                )
-            say(f"{each.name}: importing {made.name} {made.version} into {connection.url}")
-            importing.import_solution(
-                session, to_zip(made, managed=not unmanaged), lambda step: say(f"  {step}")
-            )
-            for model in keyed_models(package):
-                ensure_keys(session, model)
-            say("  alternate keys are active")
-        finally:
-            session.close()
-        out(f"{each.name}: {made.name} {made.version} is installed")
-    say(
-        f"next: give the running application the role {made.role!r}, then tagline doctor {integration} --env {environment}"
-    )
+        if done.changes:
+            say(f"next: give the running application the role {made.role!r} in {where}, unless it has it")
+    say(f"next: tagline doctor {integration} --env {environment}")
+
+
+RIGHTS_HEADINGS = ("rights on", "of the whole organisation", "of its own rows", "since")
+
+
+def rights_table(groups: Sequence[Group]) -> list[tuple[str, str, str, str]]:
+    """A role's rights as rows for people."""
+    return [(g.noun, ", ".join(g.everywhere) or "-", ", ".join(g.own) or "-", g.reason) for g in groups]

@@ -10,7 +10,7 @@ import click
 from tagline.alm import environments, evidence
 from tagline.alm.git import Repository
 from tagline.cli.lifecycle import env_option, json_option
-from tagline.cli.output import out, out_json, say
+from tagline.cli.output import counted, out, out_json, say
 from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import Verdict
@@ -129,5 +129,5 @@ def record(
     for key, outcome in made.outcomes.items():
         out(f"  {key}: {outcome}")
     out(f"{made.interactions} interactions -> {made.cassette.relative_to(root)}")
-    out(f"{len(made.outcomes)} records -> {made.corpus.relative_to(root)}")
+    out(f"{counted(len(made.outcomes), 'record')} -> {made.corpus.relative_to(root)}")
     say("scrub proved: no secret, card number, token, e-mail address or replaced name in either file")

@@ -107,6 +107,8 @@ def compare(use: TableUse, schema: Schema, *, swept: bool = False) -> tuple[Find
                 "look again when there are records",
             ),
         )
+    if not schema.columns:
+        return (_table_gone(use, schema),)
     found = [*_columns(use, schema), *_required(use, schema), *_keys(use, schema)]
     if swept and schema.tracks_changes is False:
         found.append(
@@ -121,6 +123,19 @@ def compare(use: TableUse, schema: Schema, *, swept: bool = False) -> tuple[Find
         )
     order = list(Weight)
     return tuple(sorted(found, key=lambda f: (order.index(f.weight), f.column, f.what)))
+
+
+def _table_gone(use: TableUse, schema: Schema) -> Finding:
+    users = (user for column in (*use.writes.values(), *use.reads.values()) for user in column)
+    return Finding(
+        schema.entity,
+        "",
+        "table-gone",
+        Weight.BREAKS,
+        "the remote has no such table, or does not show it to the application",
+        "see what the remote calls it, and whether the application may read it",
+        tuple(dict.fromkeys(users)),
+    )
 
 
 def _columns(use: TableUse, schema: Schema) -> Iterator[Finding]:
@@ -206,7 +221,7 @@ def _options(ours: Column, theirs: ColumnSchema, written: bool) -> Iterator[tupl
     added = {value: label for value, label in theirs.options.items() if value not in known}
     gone = sorted(known - set(theirs.options))
     if added:
-        named = ", ".join(f"{value} {label}".strip() for value, label in added.items())
+        named = ", ".join(f"{v} {label}".strip() if label != v else v for v, label in added.items())
         yield (
             "option-added",
             Weight.WARNS,

@@ -43,6 +43,14 @@ class Integration:
     flows: Mapping[str, Flow]
     mappings: Mapping[str, MappingFunction[..., Any]]
 
+    def source_of(self, flow: Flow) -> str:
+        """Name of the connection that holds the flow's source records: its triggers', else the one of that system."""
+        systems = self.connections
+        declared = [trigger.connection for trigger in flow.triggers]
+        named = [name for name, system in systems.items() if any(system is each for each in declared)]
+        kindred = [name for name, system in systems.items() if system.kind == flow.source.remote.system]
+        return (named or kindred)[0]
+
 
 @dataclass(frozen=True)
 class Project:

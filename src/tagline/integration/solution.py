@@ -9,21 +9,25 @@ from decimal import Decimal
 from typing import Any, Final, Union, get_args, get_origin
 
 from tagline.connectors.dataverse.keys import key_name
+from tagline.connectors.dataverse.rights import (
+    Access,
+    Right,
+    rights_for,
+    rights_on,
+    rights_to_look,
+    together,
+)
 from tagline.connectors.dataverse.solution import (
     PREFIX,
-    WEBHOOK_PRIVILEGES,
-    Access,
     ColumnType,
     OwnColumn,
     OwnKey,
     Solution,
-    privileges_for,
-    privileges_for_action,
     version_of,
 )
 from tagline.domain.model import Model, columns, ref_targets
 from tagline.errors import UsageError
-from tagline.flow.usage import TableUse, usage_of
+from tagline.flow.usage import TableUse, Usage, usage_of
 from tagline.integration.load import Integration
 
 SYSTEM: Final = "dataverse"
@@ -53,10 +57,6 @@ def solution_of(integration: Integration) -> Solution:
             where={"integration": integration.name},
             hint="a solution is needed only where a flow reads or writes Dataverse",
         )
-    privileges = {p for use in uses for p in privileges_for(use.model.remote.entity, access_of(use))}
-    privileges |= {p for action in usage.actions for p in privileges_for_action(action)}
-    if any(trigger.connection.kind == SYSTEM for f in integration.flows.values() for trigger in f.triggers):
-        privileges |= set(WEBHOOK_PRIVILEGES)
     return Solution(
         name=f"tagline_{integration.name}",
         version=version_of(integration.version),
@@ -66,7 +66,24 @@ def solution_of(integration: Integration) -> Solution:
             for use in uses
             for key in sorted(use.keys)
         ),
-        privileges=tuple(sorted(privileges)),
+        rights=together(_rights(integration, usage)),
+    )
+
+
+def _rights(integration: Integration, usage: Usage) -> Iterator[Right]:
+    """What the running application does there; setting the organisation up, webhooks included, is the deploy application's."""
+    for use in usage.tables.values():
+        if use.model.remote.system == SYSTEM:
+            yield from rights_on(use.model.remote.entity, access_of(use), gives_owner="ownerid" in use.writes)
+    for action in usage.actions:
+        yield from rights_for(action)
+    yield from rights_to_look(webhooks=has_webhooks(integration))
+
+
+def has_webhooks(integration: Integration) -> bool:
+    """Whether events of Dataverse start a flow of it."""
+    return any(
+        trigger.connection.kind == SYSTEM for flow in integration.flows.values() for trigger in flow.triggers
     )
 
 

@@ -7,8 +7,6 @@ that failed its own verification.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import IO, Any, Protocol
 
 from tagline.clock import Clock
 from tagline.connectors import connect
-from tagline.connectors.budgets import FOLDER, governor_for
+from tagline.connectors.budgets import governor_for
 from tagline.connectors.entra import Tokens
 from tagline.connectors.messages import Limits
 from tagline.connectors.secrets import resolve_secret
@@ -25,8 +23,11 @@ from tagline.domain.environment import AgentSection, Connection
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment, Desired, Report
 from tagline.errors import RefusedError, TaglineError, TryAgainError
-from tagline.runtime import deployed, stages
+from tagline.runtime import deployed, locks, stages
+from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.intake import Intake
+from tagline.runtime.key_ring import ring_at
+from tagline.runtime.places import state_place
 from tagline.runtime.posts import Posts
 from tagline.runtime.reporter import Reporter, as_ours, reason
 from tagline.runtime.serve import Server, serve
@@ -80,9 +81,11 @@ class Agent:
         log: Callable[[str], None],
     ) -> None:
         self._topic = f"decisions of {environment}"
+        self._announcement = f"agent {name} of {environment}: webhooks at {config.public_url}, state in {state}; Ctrl-C ends it"
         self._config = config
         self._decisions = decisions
         self._state = state
+        self._place = state_place(state, environment)
         self._tokens = Tokens()
         self._clock = clock
         self._reporter = Reporter(decisions.report, agent=name, clock=clock, log=log)
@@ -114,14 +117,14 @@ class Agent:
         """
         # Keys of records, and what the engine keeps, are for nobody else on this machine.
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(self._state / "agent.lock")
+        lock = _lock(self._state / locks.AGENT)
+        self._log(self._announcement)
         try:
-            key = self._secret(self._config.state_key).encode()
-            store = Store.open(self._state / "state.sqlite", key=key, clock=self._clock)
+            store = Store.open(self._place, ring=ring_at(self._config.state_key, self._secret), clock=self._clock)
         except BaseException:
             lock.close()
             raise
-        intake = Intake(store, self._wake, self._log)
+        intake = Intake(store, self._wake, self._log, clock=self._clock)
         means = Means(
             state=self._state,
             public_url=self._config.public_url,
@@ -234,7 +237,7 @@ class Agent:
             if before:
                 self._report_drained(before, drained)
             posts.man(new, before)
-            self._reporter.report(wanted, "activated")
+            self._reporter.report(wanted, "activated", "; ".join(new.notes))
         except BaseException as error:
             self._dismiss(new, before, error)
             if not isinstance(error, Exception):
@@ -364,16 +367,16 @@ class Agent:
             told = ", ".join(f"{what} {value}" for what, value in message["activity"].items() if value)
             self._log(f"{deployment}: {told or 'goes on'}")
         if "trouble" in message:
-            self._reporter.trouble(
-                f"{deployment}: sweep of {message['trouble']['flow']}", message["trouble"]["reason"]
-            )
+            told = message["trouble"]
+            self._reporter.trouble(f"{deployment}: {told['topic']}", told["reason"])
         if "exited" in message:
             self._bell.set()
 
     def _connect_really(self, name: str, config: Connection) -> Connector:
         # The agent only asks whether a remote is there; one that hangs must not keep it from a dead worker for minutes.
         limits = Limits(read_s=10.0, attempts=2)
-        governor = governor_for(config, self._clock, folder=self._state / FOLDER)
+        keep = keep_in(self._now.means.store.database, self._state, self._clock)
+        governor = governor_for(config, self._clock, keep=keep)
         return connect(name, config, clock=self._clock, limits=limits, governor=governor, tokens=self._tokens)
 
     @property
@@ -403,19 +406,11 @@ class _Rollback:
 
 def _lock(path: Path) -> IO[str]:
     """Held by the open file, so that the system lets go of it however the agent ends."""
-    handle = path.open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
-        owner = handle.read().strip() or "unknown"
-        handle.close()
+    handle = locks.take(path)
+    if handle is None:
         raise RefusedError(
-            f"another agent (process {owner}) works on {path.parent}",
+            f"another agent (process {locks.holder(path) or 'unknown'}) works on {path.parent}",
             code="agent-running",
             hint="stop it first, or give this environment a state folder of its own",
-        ) from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
+        )
     return handle

@@ -1,130 +1,126 @@
-"""
-The state database as a file: opened once a process, brought up to date, written by one connection at a time.
-
-Several processes share it (agent, worker, command line): WAL lets them read while one writes, and
-IMMEDIATE transactions make a writer wait at its beginning instead of failing at its end. Opening and closing
-take turns by a lock file of ours: SQLite does not wait, but fails, when one process switches a file to WAL or
-cleans it up after its last reader while another one opens it (sqlite.org/wal.html, section 6).
-"""
+"""The state database: opened once a process, brought up to date, written by one transaction at a time."""
 
 from __future__ import annotations
 
-import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tagline.errors import TryAgainError, UsageError
 from tagline.runtime.migrations import HEAD, REVISIONS
-
-BUSY_MS: Final = 30_000
+from tagline.runtime.places import BESIDE, WRITES, Place, SqliteFile
 
 
 class Database:
     """One state database, opened by `Database.open`; closing it ends every connection."""
 
-    def __init__(self, path: Path, engine: sa.Engine) -> None:
-        self.path = path
+    def __init__(self, place: Place, engine: sa.Engine) -> None:
+        self.place = place
         self._engine = engine
+        self._writing = engine.execution_options(**{WRITES: True})
         self._lock = threading.RLock()
-        self._writer = engine.connect().execution_options(tagline_writes=True)
+        """Threads of one process wait here, where nobody has to look again and again."""
 
     @classmethod
-    def open(cls, path: Path) -> Database:
+    def open(cls, where: Path | Place) -> Database:
         """
         Open or create the database and bring its schema up to date; safe from several processes at once.
+
+        Args:
+            where: A path means a SQLite file; its folder is made.
 
         Raises:
             UsageError: It was written by a newer tagline (`state-newer`) or is no database (`state-not-a-database`).
             TryAgainError: It cannot be opened now (`state-unavailable`).
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        engine = _engine(path)
+        place = SqliteFile(where) if isinstance(where, Path) else where
+        with translated(place):
+            database = cls(place, place.engine())
         try:
-            with _turn(path), _translated(path):
-                with engine.connect().execution_options(tagline_writes=True) as conn, conn.begin():
-                    _migrate(conn, path)
-                return cls(path, engine)
+            with translated(place), place.turn(), database.write() as conn:
+                place.establish(conn)
+                _migrate(conn, place)
         except BaseException:
-            engine.dispose()
+            database.close()
             raise
+        return database
 
     def close(self) -> None:
-        with self._lock, _turn(self.path):
-            self._writer.close()
+        with self._lock, self.place.turn():
             self._engine.dispose()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that holds the write lock from its beginning; commits at the end, or nothing happened."""
-        with self._lock, _translated(self.path), self._writer.begin():
-            yield self._writer
+        with self._lock, translated(self.place), self._writing.connect() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def beside(self) -> Iterator[sa.Connection]:
+        """
+        One transaction beside other writers, for a row that is locked by itself and whose loss costs nothing.
+
+        On SQLite, which knows one writer at a time, it is as `write`. On PostgreSQL its commit does not wait for the disk.
+        """
+        if isinstance(self.place, SqliteFile):
+            with self.write() as conn:
+                yield conn
+            return
+        with (
+            translated(self.place),
+            self._engine.execution_options(**{BESIDE: True}).connect() as conn,
+            conn.begin(),
+        ):
+            yield conn
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view; never waits for a writer."""
-        with _translated(self.path), self._engine.connect() as conn, conn.begin():
+        with translated(self.place), self._engine.connect() as conn, conn.begin():
             yield conn
 
 
-@contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    with path.with_name(f"{path.name}.lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", pool_size=2, max_overflow=2)
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(raw: Any, record: Any) -> None:
-        del record
-        raw.isolation_level = None  # the driver's own BEGIN is late and deferred; ours stands below
-        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(conn: sa.Connection) -> None:
-        writes = conn.get_execution_options().get("tagline_writes", False)
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def insert(conn: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say what to do on a conflict, in the words of the database behind `conn`."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(place: Place) -> Iterator[None]:
+    """Errors of the database as ours."""
     try:
         yield
-    except sa.exc.OperationalError as error:
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         raise TryAgainError(
-            f"the state database {path} is not available: {error.orig}",
+            f"the state database {place} is not available: {_first_line(error)}",
             code="state-unavailable",
-            hint="see that the disk has room and that no other program holds the file, then try again",
+            hint="see that it can be reached, has room and is not held by another program, then try again",
         ) from error
     except sa.exc.DatabaseError as error:
         if "not a database" not in str(error.orig):
             raise
         raise UsageError(
-            f"{path} is not a state database",
+            f"{place} is not a state database",
             code="state-not-a-database",
             hint="point `agent.state` of the environment at another folder, or restore the file",
         ) from error
 
 
-def _migrate(conn: sa.Connection, path: Path) -> None:
+def _first_line(error: sa.exc.DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def _migrate(conn: sa.Connection, place: Place) -> None:
     found = _revision(conn)
     if found == HEAD:
         return
     if found is not None and found not in REVISIONS:
         raise UsageError(
-            f"{path} has schema {found}, newer than this tagline knows ({HEAD})",
+            f"{place} has schema {found}, newer than this tagline knows ({HEAD})",
             code="state-newer",
             hint="run the tagline version that wrote it, or a later one; a rollback never rolls back tagline",
         )

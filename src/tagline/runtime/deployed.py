@@ -51,8 +51,7 @@ def connections(
     Raises:
         UsageError: The environment has no such connection (code `connection-unknown`).
     """
-    section = config.integrations.get(integration)
-    renamed = section.connections if section else {}
+    renamed = connection_names(config, integration)
     found: dict[str, Connection] = {}
     for name in names:
         entry = renamed.get(name, name)
@@ -66,6 +65,12 @@ def connections(
             )
         found[name] = config.connections[entry]
     return found
+
+
+def connection_names(config: EnvironmentConfig, integration: str) -> Mapping[str, str]:
+    """The environment's names of an integration's connections, by its own, where they differ."""
+    section = config.integrations.get(integration)
+    return section.connections if section else {}
 
 
 def _fields(error: ValidationError) -> str:

@@ -8,10 +8,16 @@ from random import Random
 from typing import Final, TypeGuard
 
 from tagline.errors import Disposition, InconclusiveError, RecordError, TaglineError, UsageError
+from tagline.runtime.breaker import UNANSWERED, is_away
 from tagline.runtime.inbox import Dead, Done, Finished, InboxRow, Later
 
 BATCH: Final = 100
 """Records driven together: one durable batch, one group of keyed reads and writes."""
+BACK_FILL_BATCH: Final = 25
+"""
+Records of a back-fill driven together: what a live record that comes meanwhile waits for at most, a few seconds of the
+remotes' time, or the while that the back-fill itself is made to wait for their budget.
+"""
 ATTEMPTS: Final = 8
 """Runs a record gets before its retries end in a dead letter; spread over about an hour."""
 FIRST_WAIT: Final = timedelta(seconds=5)
@@ -24,6 +30,9 @@ CRASHES_ALONE: Final = 2
 CRASHES: Final = 5
 """Deaths of the worker after which the record is set aside unrun."""
 FENCED: Final = "fenced"
+LOST: Final = "lease-lost"
+"""The worker was taken for dead; it gives back what it still has and takes part again."""
+THROTTLED: Final = "remote-throttled"
 RUN_ALONE: Final = "run-alone"
 
 
@@ -41,7 +50,7 @@ def wait(attempts: int, retry_after_s: float | None, random: Random) -> timedelt
 
 def pause(error: TaglineError) -> timedelta:
     """How long the worker rests after an error that stops it; a fenced one lets go at once, another worker runs."""
-    if error.code == FENCED:
+    if error.code in (FENCED, LOST):
         return timedelta(0)
     return PAUSE if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
 
@@ -53,15 +62,38 @@ def postponed(row: InboxRow, error: TaglineError, now: datetime) -> Later:
 
 def stops(error: TaglineError | None) -> TypeGuard[TaglineError]:
     """Whether the worker has to stop: the next record would meet the same."""
-    return error is not None and error.disposition is Disposition.STOP and not _is_about_the_record(error)
+    return (
+        error is not None
+        and error.disposition is Disposition.STOP
+        and not _is_about_the_record(error)
+        and not is_away(error)
+    )
+
+
+def is_throttled(error: TaglineError | None) -> TypeGuard[TaglineError]:
+    """Whether a remote's budget is used up, for the lane that asked."""
+    return error is not None and error.code == THROTTLED
 
 
 def ends_the_record(error: TaglineError) -> bool:
     return error.disposition is Disposition.DEAD_LETTER or _is_about_the_record(error)
 
 
-def ending(row: InboxRow, error: TaglineError | None, now: datetime, random: Random) -> Finished:
-    """How a row ends whose run ended with this error, or without one."""
+def ending(
+    row: InboxRow,
+    error: TaglineError | None,
+    now: datetime,
+    random: Random,
+    away_until: datetime | None = None,
+) -> Finished:
+    """
+    How a row ends whose run ended with this error, or without one.
+
+    Args:
+        away_until: When a remote that it needs is asked again, while one does not answer: nothing is counted then.
+    """
+    if error is not None and is_away(error) and away_until is not None:
+        return Later(row, away_until, error.code, counted=False)
     if error is None or error.disposition is Disposition.DONE:
         return Done(row, "" if error is None else error.code)
     if ends_the_record(error):
@@ -93,16 +125,27 @@ def sifted(rows: Sequence[InboxRow], now: datetime) -> tuple[list[InboxRow], lis
 
 
 def batches(rows: Sequence[InboxRow]) -> list[list[InboxRow]]:
-    """Group rows by flow, at most `BATCH` together; suspects of a crash stand alone and come last."""
-    trusted: dict[str, list[InboxRow]] = {}
-    suspects: list[list[InboxRow]] = []
+    """
+    Group rows by flow, at most `BATCH` together; whom a batch is better off without comes last.
+
+    That is alone who was in hand when the worker died, and in ever smaller company who got no answer: it may be the
+    one for whose sake a remote answered nobody.
+    """
+    alike: dict[tuple[int, str], list[InboxRow]] = {}
     for row in rows:
-        if row.crashes >= CRASHES_ALONE:
-            suspects.append([row])
-        else:
-            trusted.setdefault(row.flow, []).append(row)
-    grouped = [of[start : start + BATCH] for of in trusted.values() for start in range(0, len(of), BATCH)]
-    return grouped + suspects
+        alike.setdefault((-_company(row), row.flow), []).append(row)
+    return [
+        of[start : start - most]
+        for (most, _), of in sorted(alike.items(), key=lambda item: item[0][0])
+        for start in range(0, len(of), -most)
+    ]
+
+
+def _company(row: InboxRow) -> int:
+    """How many rows may be run together with this one, itself included."""
+    if row.crashes >= CRASHES_ALONE:
+        return 1
+    return max(1, BATCH >> 2 * row.attempts) if row.code in UNANSWERED else BATCH
 
 
 def _is_about_the_record(error: TaglineError) -> bool:

@@ -1,5 +1,5 @@
 """
-Batches on DBOS Transact with a SQLite file of its own, which may be deleted at any time.
+Batches on DBOS Transact, in a SQLite file of its own or a schema of PostgreSQL; its history may be deleted at any time.
 
 Source of the settings: our own measurements of DBOS 3.4.0. As shipped it uses SQLite's rollback journal, stamps
 rows by the whole second (Python 3.11) or does not start (3.12 and later with SQLite before 3.42), stores
@@ -11,15 +11,18 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from tagline.errors import RefusedError
+from tagline.runtime.database import translated
 from tagline.runtime.engine import Run
+from tagline.runtime.places import CONNECTING, PostgresSchema, advisory_key
 
 VERSION: Final = "tagline-batch-1"
 """Changes only when the shape of `_batch` does; by default DBOS hashes sources and strands work at each edit."""
@@ -44,41 +47,46 @@ def _batch(rows: list[int]) -> None:
 
 class DbosEngine:
     """
-    One process's engine on one SQLite file.
+    One process's engine, on one SQLite file or beside others in a schema of PostgreSQL.
 
     Args:
-        path: The file; a lock file stands beside it while the engine runs.
+        where: The file, beside which a lock file stands while the engine runs; or the schema of the state database, next to
+            which the engine has one of its own.
         executor_id: Names who runs batches; the same in every life of one worker, so that it finds its own.
     """
 
-    def __init__(self, path: Path, executor_id: str) -> None:
-        self._path = path
+    def __init__(self, where: Path | PostgresSchema, executor_id: str) -> None:
+        self._home: _Home = _File(where) if isinstance(where, Path) else _Schema(where, executor_id)
         self._executor_id = executor_id
         self._run: Run | None = None
-        self._lock: IO[str] | None = None
+        self._lock: Closing | None = None
         self._engine: sa.Engine | None = None
         self._submitted = 0
         self._raised: dict[str, BaseException] = {}
 
     def start(self, run: Run) -> None:
         """
-        Take the file and launch; unfinished batches of this executor begin to run again at once.
+        Take the file, or this executor's name, and launch; unfinished batches of this executor begin to run again at once.
 
         Raises:
-            RefusedError: Another process runs on this file, or another engine in this process (`engine-in-use`).
+            RefusedError: Another process runs on this file or under this name, or another engine in this process
+                (`engine-in-use`).
+            TryAgainError: The server is away (`state-unavailable`).
         """
         global _living  # noqa: PLW0603 - see its docstring
         if _living is not None:
-            raise _in_use(self._path)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self._path)
+            raise _in_use(str(self._home))
+        self._lock = self._home.lock()
         self._run = run
-        self._engine = _sqlite(self._path)
         _living = self
         try:
-            DBOS(config=_config(self._executor_id, self._engine))
+            self._engine = self._home.engine()
+            config = _config(self._executor_id, self._engine)
+            config.update(self._home.config())
+            DBOS(config=config)
             DBOS.launch()
-            self._forget_strangers()
+            if self._home.is_alone:
+                self._forget_strangers()
             self._forget_old()
         except BaseException:
             self.stop()
@@ -98,7 +106,9 @@ class DbosEngine:
 
     def recover(self) -> int:
         """Wait for what an earlier life of this executor left; DBOS itself started it when it was launched."""
-        unfinished = DBOS.list_workflows(status=UNFINISHED, load_input=False, load_output=False)
+        unfinished = DBOS.list_workflows(
+            status=UNFINISHED, executor_id=self._executor_id, load_input=False, load_output=False
+        )
         left = {workflow.workflow_id for workflow in unfinished}
         while left := {batch_id for batch_id in left if not self._has_ended(batch_id)}:
             time.sleep(POLL_S)
@@ -155,6 +165,100 @@ class DbosEngine:
             DBOS.delete_workflows([w.workflow_id for w in old])
 
 
+class Closing(Protocol):
+    """What is let go by closing it."""
+
+    def close(self) -> None: ...
+
+
+class _Home(Protocol):
+    """Where the engine keeps its history, and what keeps a second process out."""
+
+    is_alone: bool
+    """Whether whoever else left batches there is dead."""
+
+    def lock(self) -> Closing: ...
+
+    def engine(self) -> sa.Engine: ...
+
+    def config(self) -> DBOSConfig: ...
+
+
+class _File(_Home):
+    is_alone = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def lock(self) -> IO[str]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle = self._path.with_name(self._path.name + ".lock").open("a")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.close()
+            raise _in_use(str(self)) from error
+        return handle
+
+    def engine(self) -> sa.Engine:
+        return _sqlite(self._path)
+
+    def config(self) -> DBOSConfig:
+        return {}
+
+
+class _Schema(_Home):
+    """
+    Executors of many machines share it, each under a name of its own.
+
+    What a dead one left is not run again by DBOS's own means, which only a process of the same name uses: its rows go
+    back to the inbox when its leases are taken over, and its batches are forgotten when they are old.
+    """
+
+    is_alone = False
+
+    def __init__(self, schema: PostgresSchema, executor_id: str) -> None:
+        self._schema = schema
+        self._executor_id = executor_id
+
+    def __str__(self) -> str:
+        return f"{self._schema} as {self._executor_id}"
+
+    def lock(self) -> Closing:
+        engine = self._schema.engine()
+        number = advisory_key(f"engine {self._schema.schema} {self._executor_id}")
+        with translated(self._schema):
+            held = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if held.exec_driver_sql(f"SELECT pg_try_advisory_lock({number})").scalar():
+                return _Session(held, engine)
+        held.close()
+        engine.dispose()
+        raise _in_use(str(self))
+
+    def engine(self) -> sa.Engine:
+        return sa.create_engine(
+            self._schema.address(), pool_size=4, max_overflow=4, pool_pre_ping=True, connect_args=CONNECTING
+        )
+
+    def config(self) -> DBOSConfig:
+        return {"dbos_system_schema": f"{self._schema.schema}_engine"}
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A session whose end lets go of its advisory locks."""
+
+    held: sa.Connection
+    engine: sa.Engine
+
+    def close(self) -> None:
+        self.held.close()
+        self.engine.dispose()
+
+
 def _config(executor_id: str, engine: sa.Engine) -> DBOSConfig:
     return DBOSConfig(
         name="tagline",
@@ -186,19 +290,9 @@ def _sqlite(path: Path) -> sa.Engine:
     return engine
 
 
-def _locked(path: Path) -> IO[str]:
-    handle = path.with_name(path.name + ".lock").open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise _in_use(path) from error
-    return handle
-
-
-def _in_use(path: Path) -> RefusedError:
+def _in_use(home: str) -> RefusedError:
     return RefusedError(
-        f"another engine runs on {path}",
+        f"another engine runs on {home}",
         code="engine-in-use",
-        hint="stop the other worker first; one process at a time may use an engine's file",
+        hint="stop the other worker first; one process at a time may use an engine's file or name",
     )

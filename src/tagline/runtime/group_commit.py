@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from tagline.errors import TryAgainError
 
 T = TypeVar("T")
+_Waiting = tuple[T, "asyncio.Future[None]"]
 
-WAITING_LIMIT: Final = 10_000
-"""Items that may wait for the writer before senders are told to come back: a stated backlog, not a hidden one."""
 GROUP_LIMIT: Final = 1_000
 
 
 class GroupCommit(Generic[T]):
     """
-    Hands items to `commit` in groups; an item's future ends when the commit that held it did.
+    Hands items of an event loop to `commit` in groups, in a thread; an item's future ends when the commit that held it did.
 
-    No timer: while one commit runs, the next group gathers. Source: reference/engine-findings.md 4.
+    No timer: while one commit runs, the next group gathers. Source: reference/engine-findings.md section 4.
+
+    Args:
+        waiting: Items that may wait for the writer before senders are told to come back: a stated backlog, not a hidden one.
     """
 
-    def __init__(self, commit: Callable[[Sequence[T]], None]) -> None:
+    def __init__(self, commit: Callable[[Sequence[T]], None], waiting: int) -> None:
         self._commit = commit
-        self._waiting: queue.Queue[tuple[T, Future[None]] | None] = queue.Queue(WAITING_LIMIT)
+        self._waiting: queue.Queue[_Waiting[T] | None] = queue.Queue(waiting)
         self._thread = threading.Thread(target=self._write, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, item: T) -> Future[None]:
+    def submit(self, item: T) -> asyncio.Future[None]:
         """
-        Queue an item; the future ends after its commit, or carries what the commit raised.
+        Queue an item; the future ends after its commit, or carries what the commit raised. Called in the event loop.
 
         Raises:
             TryAgainError: Too many items wait already (code `intake-full`).
         """
-        done: Future[None] = Future()
+        done = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((item, done))
         except queue.Full:
             raise TryAgainError(
-                f"{WAITING_LIMIT} deliveries wait to be stored",
+                f"{self._waiting.maxsize} deliveries wait to be stored",
                 code="intake-full",
                 hint="the sender should deliver again later",
             ) from None
@@ -63,17 +66,28 @@ class GroupCommit(Generic[T]):
                 except queue.Empty:
                     break
             stopping = None in taken
-            # A sender that hung up was promised nothing; it will deliver again.
-            group = [entry for entry in taken if entry and entry[1].set_running_or_notify_cancel()]
+            # A sender that hung up or was told to come back was promised nothing; it will deliver again.
+            group = [entry for entry in taken if entry and not entry[1].cancelled()]
             if group:
                 self._write_group(group)
 
-    def _write_group(self, group: Sequence[tuple[T, Future[None]]]) -> None:
+    def _write_group(self, group: Sequence[_Waiting[T]]) -> None:
+        failure: Exception | None = None
         try:
             self._commit([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - whatever went wrong, every sender must hear it, and the thread lives on
-            for _, done in group:
-                done.set_exception(error)
+            failure = error
+        futures = [done for _, done in group]
+        # Once a group: waking the loop costs a system call. A loop that has ended has nobody who waits.
+        with suppress(RuntimeError):
+            futures[0].get_loop().call_soon_threadsafe(_end, futures, failure)
+
+
+def _end(futures: Sequence[asyncio.Future[None]], failure: Exception | None) -> None:
+    for done in futures:
+        if done.done():
+            continue
+        if failure is None:
+            done.set_result(None)
         else:
-            for _, done in group:
-                done.set_result(None)
+            done.set_exception(failure)

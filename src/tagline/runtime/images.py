@@ -7,7 +7,6 @@ read back equals what was written. `Ref` is stored by system and entity and find
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -15,30 +14,27 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
 
-from cryptography.fernet import Fernet, InvalidToken
-
 from tagline.domain.exchange import Key
 from tagline.domain.model import Model, Ref
 from tagline.errors import UsageError
+from tagline.runtime.key_ring import Key as SealingKey
+from tagline.runtime.key_ring import KeyRing
 
 
 class Images:
-    """Encrypts and decrypts images with one Fernet key; `key_id` names the key without telling it."""
+    """Encrypts and decrypts images with the keys of a ring; beside each image stands the id of its key."""
 
-    def __init__(self, key: bytes) -> None:
-        try:
-            self._fernet = Fernet(key)
-        except ValueError as error:
-            raise UsageError(
-                "the state key is no Fernet key (32 bytes, URL-safe Base64)",
-                code="state-key-invalid",
-                hint="make one with `python -c 'from cryptography.fernet import Fernet; "
-                "print(Fernet.generate_key().decode())'` and store it where `agent.state_key` points",
-            ) from error
-        self.key_id = hashlib.sha256(b"tagline state key\0" + key).hexdigest()[:12]
+    def __init__(self, ring: KeyRing) -> None:
+        self.ring = ring
 
-    def seal(self, values: Mapping[str, Any] | None) -> bytes | None:
-        return None if values is None else self._fernet.encrypt(to_text(values).encode())
+    def seal(self, values: Mapping[str, Any] | None, key: SealingKey) -> bytes | None:
+        """
+        Encrypt an image.
+
+        Args:
+            key: As `rotation.sealing_key` gives it out; its id is to be stored beside the image.
+        """
+        return None if values is None else key.seal(to_text(values).encode())
 
     def unseal(self, blob: bytes | None, key_id: str) -> Mapping[str, Any] | None:
         """
@@ -49,18 +45,15 @@ class Images:
             key_id: The key that encrypted it, as stored beside it.
 
         Raises:
-            UsageError: It was encrypted with another key (code `state-key-wrong`).
+            TryAgainError: The ring does not hold that key (code `state-key-wrong`).
+            UsageError: The image was damaged (code `image-unreadable`).
         """
-        if blob is None:
-            return None
-        try:
-            return cast(Mapping[str, Any], from_text(self._fernet.decrypt(blob).decode()))
-        except InvalidToken as error:
-            raise UsageError(
-                f"an image was encrypted with key {key_id}, the configured one is {self.key_id}",
-                code="state-key-wrong",
-                hint="let `agent.state_key` point to the key this state database was written with",
-            ) from error
+        text = self.text(blob, key_id)
+        return None if text is None else cast(Mapping[str, Any], from_text(text))
+
+    def text(self, blob: bytes | None, key_id: str) -> str | None:
+        """Decrypt an image into the JSON that `to_text` made; needs no model loaded."""
+        return None if blob is None else self.ring.key(key_id).unseal(blob).decode()
 
 
 def to_text(value: Any) -> str:

@@ -8,18 +8,20 @@ have read the source before the change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
+from tagline.connectors.pace import Lane
 from tagline.errors import TaglineError
+from tagline.runtime.database import insert
+from tagline.runtime.partitions import ALL, PARTITIONS, partition_of
 from tagline.runtime.tables import WAITING, inbox, seen
 
-Source = Literal["webhook", "sweep", "redrive"]
+Source = Literal["webhook", "sweep", "redrive", "back-fill", "compare"]
 
 COALESCED: Final = "coalesced"
 """Code of a row whose hint an older row of the same record took over."""
@@ -36,6 +38,15 @@ class Hint:
     connection: str
     version: str = ""
     """Of the record, where the remote tells one."""
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BACK_FILL if self.source in ("back-fill", "compare") else Lane.LIVE
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a person asked for this record: it is run whatever its age."""
+        return self.source in ("redrive", "back-fill")
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,11 @@ class InboxRow:
     """Runs that ended in a retry."""
     crashes: int
     """Runs during which the worker died."""
+    lane: Lane = Lane.LIVE
+    asked: bool = False
+    """Whether a person asked for it, by a redrive or a back-fill, whoever hinted at it since."""
+    code: str = ""
+    """Of what ended its last run, where it is run again."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +112,10 @@ def receive(conn: sa.Connection, hints: Sequence[Hint], now: datetime) -> int:
     if not hints:
         return 0
     newest = conn.execute(sa.select(sa.func.coalesce(sa.func.max(inbox.c.id), 0))).scalar_one()
-    new = insert(inbox)
+    new = insert(conn, inbox)
     redriven = new.excluded.source == "redrive"
+    # Who waits live stays so; who waits in a back-fill is promoted, and stays asked for.
+    promoted = sa.and_(inbox.c.lane == Lane.BACK_FILL.value, new.excluded.lane == Lane.LIVE.value)
     merge = new.on_conflict_do_update(
         index_elements=["integration", "flow", "key"],
         index_where=WAITING,
@@ -107,6 +125,9 @@ def receive(conn: sa.Connection, hints: Sequence[Hint], now: datetime) -> int:
             "due_at": sa.case((redriven, new.excluded.due_at), else_=inbox.c.due_at),
             "attempts": sa.case((redriven, 0), else_=inbox.c.attempts),
             "crashes": sa.case((redriven, 0), else_=inbox.c.crashes),
+            "source": sa.case((promoted, new.excluded.source), else_=inbox.c.source),
+            "lane": sa.case((promoted, new.excluded.lane), else_=inbox.c.lane),
+            "asked": sa.or_(inbox.c.asked, new.excluded.asked),
         },
     )
     conn.execute(
@@ -126,6 +147,9 @@ def receive(conn: sa.Connection, hints: Sequence[Hint], now: datetime) -> int:
                 "crashes": 0,
                 "due_at": now,
                 "code": "",
+                "lane": hint.lane.value,
+                "asked": hint.is_asked,
+                "partition": partition_of(hint.key),
             }
             for hint in hints
         ],
@@ -134,14 +158,32 @@ def receive(conn: sa.Connection, hints: Sequence[Hint], now: datetime) -> int:
     return conn.execute(added).scalar_one()
 
 
-def ready(conn: sa.Connection, integration: str, now: datetime, limit: int) -> list[InboxRow]:
+def ready(
+    conn: sa.Connection,
+    integration: str,
+    now: datetime,
+    limit: int,
+    lane: Lane = Lane.LIVE,
+    partitions: Collection[int] = ALL,
+    without: Collection[str] = (),
+) -> list[InboxRow]:
     """
-    Waiting rows that are due, oldest due first; a record in hand holds back its own later hints alone.
+    Waiting rows of a lane that are due, oldest due first, but for those of some flows.
+
+    A record in hand holds back its own later hints alone.
 
     Where more are due than asked for, what somebody waits for goes before what sweeps found, which is many at a time:
     a fifth is always the oldest of all, so that nothing is put off without end.
     """
-    due = sa.and_(inbox.c.integration == integration, WAITING_ROW, inbox.c.due_at <= now, ~_in_hand())
+    due = sa.and_(
+        inbox.c.integration == integration,
+        inbox.c.lane == lane.value,
+        WAITING_ROW,
+        inbox.c.due_at <= now,
+        ~_in_hand(),
+        *_within(partitions),
+        *_without(without),
+    )
     oldest = _rows(conn, due, limit + 1)
     if len(oldest) <= limit:
         return oldest
@@ -153,44 +195,75 @@ def ready(conn: sa.Connection, integration: str, now: datetime, limit: int) -> l
 
 def _rows(conn: sa.Connection, which: sa.ColumnElement[bool], limit: int) -> list[InboxRow]:
     query = sa.select(*_COLUMNS).where(which).order_by(inbox.c.due_at, inbox.c.id).limit(limit)
-    return [InboxRow(**row) for row in conn.execute(query).mappings()]
+    return [_row(row) for row in conn.execute(query).mappings()]
 
 
-def next_due(conn: sa.Connection, integration: str) -> datetime | None:
-    query = sa.select(sa.func.min(inbox.c.due_at, type_=inbox.c.due_at.type)).where(
-        inbox.c.integration == integration, WAITING_ROW, ~_in_hand()
+def _row(found: sa.RowMapping) -> InboxRow:
+    return InboxRow(**{**found, "lane": Lane(found["lane"])})
+
+
+def next_due(
+    conn: sa.Connection,
+    integration: str,
+    lane: Lane,
+    partitions: Collection[int] = ALL,
+    without: Collection[str] = (),
+) -> datetime | None:
+    # The first by the index: a minimum would look at each of a great many waiting rows.
+    query = (
+        sa.select(inbox.c.due_at)
+        .where(
+            inbox.c.integration == integration,
+            inbox.c.lane == lane.value,
+            WAITING_ROW,
+            ~_in_hand(),
+            *_within(partitions),
+            *_without(without),
+        )
+        .order_by(inbox.c.due_at)
+        .limit(1)
     )
     return conn.execute(query).scalar()
 
 
-def claim(conn: sa.Connection, ids: Sequence[int], deployment: str) -> list[InboxRow]:
-    """Take rows in hand; those that ended or were taken meanwhile are left out."""
+def claim(conn: sa.Connection, ids: Sequence[int], holder: str) -> list[InboxRow]:
+    """Take rows in hand for a worker; those that ended or were taken meanwhile are left out."""
     taken = conn.execute(
         sa.update(inbox)
         .where(inbox.c.id.in_(ids), WAITING_ROW)
-        .values(claimed=deployment, runs=inbox.c.runs + 1)
+        .values(claimed=holder, runs=inbox.c.runs + 1)
         .returning(*_COLUMNS)
     )
-    return sorted((InboxRow(**row) for row in taken.mappings()), key=lambda row: row.id)
+    return sorted((_row(row) for row in taken.mappings()), key=lambda row: row.id)
 
 
-def release_claims(conn: sa.Connection, integration: str) -> int:
-    """Give back what a worker that died had in hand, counting the death against each row."""
-    held = conn.execute(
-        sa.select(inbox.c.id).where(inbox.c.integration == integration, IN_HAND_ROW)
-    ).scalars()
-    ids = list(held)
+def release_claims(
+    conn: sa.Connection, integration: str, holders: Sequence[str] | None = None, *, crashed: bool = True
+) -> int:
+    """Give back what these workers, or all, had in hand, counting a death against each row where they died."""
+    held = sa.select(inbox.c.id).where(inbox.c.integration == integration, IN_HAND_ROW)
+    if holders is not None:
+        held = held.where(inbox.c.claimed.in_(holders))
+    ids = list(conn.execute(held).scalars())
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
         _take_over(conn, part)
         conn.execute(
-            sa.update(inbox).where(inbox.c.id.in_(part)).values(claimed=None, crashes=inbox.c.crashes + 1)
+            sa.update(inbox)
+            .where(inbox.c.id.in_(part))
+            .values(claimed=None, crashes=inbox.c.crashes + int(crashed))
         )
     return len(ids)
 
 
+def in_hand(conn: sa.Connection, ids: Sequence[int], holder: str) -> frozenset[int]:
+    """Which of these rows a worker still has: those that another one took over meanwhile are not its to end."""
+    mine = sa.select(inbox.c.id).where(inbox.c.id.in_(ids), IN_HAND_ROW, inbox.c.claimed == holder)
+    return frozenset(conn.execute(mine).scalars())
+
+
 def end(conn: sa.Connection, finished: Sequence[Finished], deployment: str, now: datetime) -> None:
-    """Record how claimed rows ended; ones that ended before stay as they are."""
+    """Record how claimed rows ended."""
     later = [f for f in finished if isinstance(f, Later)]
     _take_over(conn, [f.row.id for f in later])
     held = sa.update(inbox).where(inbox.c.id == sa.bindparam("row"), inbox.c.state == "received")
@@ -239,7 +312,7 @@ def remember(conn: sa.Connection, rows: Sequence[InboxRow], read_at: datetime) -
     ]
     if not known:
         return
-    new = insert(seen)
+    new = insert(conn, seen)
     conn.execute(
         new.on_conflict_do_update(
             index_elements=["integration", "flow", "key"],
@@ -251,6 +324,15 @@ def remember(conn: sa.Connection, rows: Sequence[InboxRow], read_at: datetime) -
 
 WAITING_ROW: Final = sa.and_(inbox.c.state == "received", inbox.c.claimed.is_(None))
 IN_HAND_ROW: Final = sa.and_(inbox.c.state == "received", inbox.c.claimed.is_not(None))
+
+
+def _within(partitions: Collection[int]) -> Sequence[sa.ColumnElement[bool]]:
+    """Whoever has all partitions, as one worker alone has, asks for none by name."""
+    return () if len(partitions) == PARTITIONS else (inbox.c.partition.in_(sorted(partitions)),)
+
+
+def _without(flows: Collection[str]) -> Sequence[sa.ColumnElement[bool]]:
+    return (inbox.c.flow.not_in(sorted(flows)),) if flows else ()
 
 
 def _in_hand() -> sa.Exists:
@@ -270,7 +352,7 @@ def _take_over(conn: sa.Connection, ids: Sequence[int]) -> None:
         return
     newer = inbox.alias("newer")
     pairs = conn.execute(
-        sa.select(inbox.c.id, newer.c.id, newer.c.version).where(
+        sa.select(inbox.c.id, newer.c.id, newer.c.version, newer.c.source, newer.c.lane, newer.c.asked).where(
             inbox.c.id.in_(ids),
             IN_HAND_ROW,
             newer.c.integration == inbox.c.integration,
@@ -280,7 +362,13 @@ def _take_over(conn: sa.Connection, ids: Sequence[int]) -> None:
             newer.c.claimed.is_(None),
         )
     ).all()
-    for held, taken, version in pairs:
+    for held, taken, version, source, lane, asked in pairs:
         conn.execute(sa.update(inbox).where(inbox.c.id == taken).values(state="done", code=COALESCED))
+        mine = sa.update(inbox).where(inbox.c.id == held)
         if version:
-            conn.execute(sa.update(inbox).where(inbox.c.id == held).values(version=version))
+            conn.execute(mine.values(version=version))
+        if asked:
+            conn.execute(mine.values(asked=True))
+        if lane == Lane.LIVE.value:
+            promoted = mine.where(inbox.c.lane == Lane.BACK_FILL.value)
+            conn.execute(promoted.values(lane=lane, source=source))

@@ -6,25 +6,35 @@ import asyncio
 import hashlib
 import hmac
 import json
+import math
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from tagline.clock import Clock
+from tagline.connectors.hooks import TOKEN_HEADER
 from tagline.domain.exchange import Connector, Request
-from tagline.errors import RecordError, TaglineError, TryAgainError
+from tagline.errors import RecordError, TaglineError
+from tagline.runtime import bodies
+from tagline.runtime.bodies import BodyLimits, Fault, Receive
 from tagline.runtime.group_commit import GroupCommit
+from tagline.runtime.rate import Bucket, Rate
 from tagline.runtime.store import Hint
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Routes = Mapping[tuple[str, str], Sequence[str]]
 """(connection, event) -> flows."""
 
 KEY_LIMIT: Final = 200
 """Characters of a record key; a longer one is no key of a system we know."""
+READY_S: Final = 2.0
+"""Seconds that a look at the store may take: who monitors does not wait long either."""
+READY_FOR: Final = timedelta(seconds=1)
+"""How long a store that took a write counts as ready, so that nobody can make the disk busy by asking."""
 
 
 class Inbox(Protocol):
@@ -39,24 +49,39 @@ class Inbox(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one delivery may cost before anything trusts it."""
+    """What senders may cost."""
 
-    max_bytes: int = 1 << 20
-    read_s: float = 10.0
-    """Seconds in which the whole body must have arrived."""
-    max_depth: int = 32
-    """Nested JSON arrays and objects; an order needs six."""
+    body: BodyLimits = field(default_factory=BodyLimits)
+    rate: Rate = field(default_factory=lambda: Rate(per_s=2_000, burst=20_000))
+    """
+    Deliveries of one connection. Far above what a shop or an organisation sends in a burst (a status change of 10,000 orders
+    at once), and below what would keep the deliveries of others waiting.
+    """
+    waiting: int = 10_000
+    """Deliveries that may wait for their commit."""
+    store_s: float = 10.0
+    """Seconds a delivery may wait for its commit, well below what senders wait. Source: reference/dataverse-api.md section 18.2."""
 
 
 @dataclass(frozen=True)
 class Hook:
-    """One connection that may deliver: its secret and the client that understands its bodies."""
+    """One connection that may deliver: what opens it, and the client that understands its bodies."""
 
-    token: str
+    digests: tuple[bytes, ...] = field(repr=False)
+    """SHA-256 of its tokens: what is to be recognised need not be kept in clear."""
     connector: Connector
 
-    def is_opened_by(self, offered: str) -> bool:
-        return hmac.compare_digest(self.token.encode(), offered.encode())
+    @classmethod
+    def opened_by(cls, tokens: Iterable[str], connector: Connector) -> Hook:
+        return cls(tuple(_digest(token) for token in tokens), connector)
+
+    def is_opened_by(self, offered: bytes) -> bool:
+        """Whether this is the digest of one of its tokens; each is compared in full, whichever fits."""
+        return sum(hmac.compare_digest(digest, offered) for digest in self.digests) > 0
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 @dataclass(frozen=True)
@@ -99,23 +124,42 @@ class Delivery:
 
 ACCEPTED: Final = Answer(202, {"accepted": True})
 UNKNOWN: Final = Answer(404, {"error": "not-found"})
-TOO_LARGE: Final = Answer(413, {"error": "body-too-large"})
-TOO_SLOW: Final = Answer(408, {"error": "body-too-slow"})
-TOO_DEEP: Final = Answer(400, {"error": "body-too-deep"})
-BROKEN_OFF: Final = Answer(400, {"error": "body-broken-off"})
+REFUSED: Final = {
+    fault: Answer(status, {"error": fault.value})
+    for fault, status in {
+        Fault.TOO_LARGE: 413,
+        Fault.TOO_SLOW: 408,
+        Fault.TOO_DEEP: 400,
+        Fault.BROKEN_OFF: 400,
+        Fault.LENGTH: 400,
+    }.items()
+}
 WRONG_METHOD: Final = Answer(405, {"error": "method-not-allowed"}, ((b"allow", b"GET, HEAD, POST"),))
 FAILED: Final = Answer(500, {"error": "unexpected"})
 
 
-def _come_back(code: str) -> Answer:
-    return Answer(503, {"error": code}, ((b"retry-after", b"30"),))
+def come_back(code: str, seconds: float = 30, status: int = 503) -> Answer:
+    """What a sender hears that is to deliver again later."""
+    return Answer(status, {"error": code}, ((b"retry-after", str(math.ceil(seconds)).encode()),))
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    body = json.dumps(answer.body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Intake:
     """
     The ASGI application: `/hooks/<integration>/<connection>/<event>/<token>`, `/livez`, `/readyz`.
 
-    A wrong token and an unknown hook get the same answer in the same time. Nothing of a body is kept but the keys in it.
+    The token stands in the path, or in the header of `TOKEN_HEADER` where a sender can set one. A wrong token and an
+    unknown hook get the same answer in the same time. Nothing of a body is kept but the keys in it.
 
     Args:
         store: Takes hints in one group commit; no 2xx leaves before it returned.
@@ -128,17 +172,24 @@ class Intake:
         store: Inbox,
         wake: Callable[[str], None],
         log: Callable[[str], None],
+        *,
+        clock: Clock,
         limits: Limits | None = None,
     ) -> None:
         self._store = store
         self._wake = wake
         self._log = log
+        self._clock = clock
         self._limits = limits or Limits()
         self._doors: dict[str, Door] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        """By integration and connection, of hooks that were opened at least once."""
         # Compared with when there is no such hook, so that its absence takes as long as a wrong token.
-        self._nobody = secrets.token_urlsafe(32)
-        self._store_works = True
-        self._writer: GroupCommit[Delivery] = GroupCommit(self._commit)
+        self._nobody = _digest(secrets.token_urlsafe(32))
+        self._trouble = ""
+        """Why the store takes nothing, as a code; empty while it works."""
+        self._worked_at: datetime | None = None
+        self._writer: GroupCommit[Delivery] = GroupCommit(self._commit, self._limits.waiting)
 
     def open(self, integration: str, door: Door) -> None:
         """Accept deliveries as `door` says, instead of as before."""
@@ -158,126 +209,130 @@ class Intake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        answer = await self._answer(scope, receive)
-        body = json.dumps(answer.body).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *answer.headers,
-        ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        try:
+            answer = await self._answer(scope, receive)
+        except Exception as error:  # noqa: BLE001 - a server would log a traceback, which could carry what was sent
+            self._log(f"intake: a request failed on a {type(error).__name__}")
+            answer = FAILED
+        await send_answer(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         match scope["path"].split("/"):
+            case ["", "hooks", integration, connection, event, *proof] if len(proof) <= 1:
+                return await self._hooked(scope, receive, Source(integration, connection, event), proof)
             case ["", "livez"]:
                 return Answer(200, {"live": True})
             case ["", "readyz"]:
                 return await self._readiness()
-            case ["", "hooks", integration, connection, event, token]:
-                source = Source(integration, connection, event)
-                hook = self._hook(source, token)
-                if hook is None:
-                    return UNKNOWN
-                if scope["method"] in ("GET", "HEAD"):
-                    return Answer(200, {"hook": event})
-                if scope["method"] != "POST":
-                    return WRONG_METHOD
-                return await self._delivery(scope, receive, hook, source)
             case _:
                 return UNKNOWN
 
-    def _hook(self, source: Source, token: str) -> Hook | None:
-        door = self._doors.get(source.integration)
-        hooks = door.hooks.get(source.connection, ()) if door else ()
-        if not hooks:
-            hmac.compare_digest(self._nobody.encode(), token.encode())
-        return next((hook for hook in hooks if hook.is_opened_by(token)), None)
-
-    async def _delivery(self, scope: Scope, receive: Receive, hook: Hook, source: Source) -> Answer:
+    async def _hooked(self, scope: Scope, receive: Receive, source: Source, proof: Sequence[str]) -> Answer:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
-        body = await self._body(headers, receive)
-        if isinstance(body, Answer):
-            return body
-        if json_depth(body) > self._limits.max_depth:
-            return TOO_DEEP
+        # Taken out: nothing behind this line needs it, and what is not passed on cannot leak.
+        hook = self._hook(source, headers.pop(TOKEN_HEADER, proof[0] if proof else ""))
+        if hook is None:
+            return UNKNOWN
+        if scope["method"] in ("GET", "HEAD"):
+            # The shop looks at an address before it posts there. Source: reference/shift4shop-api.md section 8.
+            return Answer(200, {"hook": source.event})
+        if scope["method"] != "POST":
+            return WRONG_METHOD
+        wait_s = self._wait_s(source)
+        if wait_s > 0:
+            return come_back("too-many-deliveries", wait_s, 429)
+        body = await bodies.read(headers, receive, self._limits.body)
+        if isinstance(body, Fault):
+            return REFUSED[body]
+        return await self._delivery(hook, source, headers, body)
+
+    def _hook(self, source: Source, token: str) -> Hook | None:
+        offered = _digest(token)
+        door = self._doors.get(source.integration)
+        hooks = door.hooks.get(source.connection, ()) if door else ()
+        if not hooks:
+            hmac.compare_digest(self._nobody, offered)
+        return next((hook for hook in hooks if hook.is_opened_by(offered)), None)
+
+    def _wait_s(self, source: Source) -> float:
+        """Seconds until the connection may deliver; 0 now, and one delivery of its rate is spent."""
+        now, place = self._clock.now(), (source.integration, source.connection)
+        bucket = self._buckets.get(place) or Bucket.full(self._limits.rate, now)
+        self._buckets[place], wait_s = bucket.take(now)
+        return wait_s
+
+    async def _delivery(self, hook: Hook, source: Source, headers: Mapping[str, str], body: bytes) -> Answer:
         door = self._doors.get(source.integration)
         if door is None or door.routes is None:
-            return _come_back("no-active-deployment")
+            return come_back("no-active-deployment")
         flows = door.routes.get((source.connection, source.event))
         if not flows:
             return UNKNOWN
-        # The path without its token: nothing behind this line needs it, and what is not passed on cannot leak.
         request = Request("POST", f"/hooks/{source}", {}, headers, body)
         try:
             delivery = _understood(hook.connector, request, source, flows)
         except Exception as error:  # noqa: BLE001 - a traceback could carry the body; the type alone is safe to tell
             self._log(f"intake: {source} failed on a {type(error).__name__}")
             return FAILED
-        return await self._stored(delivery)
-
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes | Answer:
-        if int(headers.get("content-length", "0")) > self._limits.max_bytes:
-            return TOO_LARGE
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.read_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return BROKEN_OFF
-                    body += message.get("body", b"")
-                    if len(body) > self._limits.max_bytes:
-                        return TOO_LARGE
-                    if not message.get("more_body", False):
-                        return bytes(body)
-        except TimeoutError:
-            return TOO_SLOW
-
-    async def _stored(self, delivery: Delivery) -> Answer:
-        if not delivery.hints and not delivery.rejected:
-            return ACCEPTED
-        try:
-            await asyncio.wrap_future(self._writer.submit(delivery))
-        except TryAgainError as error:
-            return _come_back(error.code)
-        except Exception:  # noqa: BLE001 - the writer has logged it; the sender must keep its event
-            return _come_back("store-failed")
+        if delivery.hints or delivery.rejected:
+            trouble = await self._stored(delivery, self._limits.store_s)
+            if trouble:
+                return come_back(trouble)
         return ACCEPTED
 
+    async def _stored(self, delivery: Delivery, patience_s: float) -> str:
+        """Empty once a delivery is durable, else a code that says why it is not, as far as we know."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._writer.submit(delivery)
+        except TimeoutError:
+            self._note("store-slow")
+            return "store-slow"
+        except TaglineError as error:
+            return error.code
+        except Exception:  # noqa: BLE001 - the writer has noted it; the sender must keep its event
+            return "store-failed"
+        return ""
+
     async def _readiness(self) -> Answer:
-        if not self._store_works:
-            try:
-                # An empty delivery makes the writer try the store, so that red ends without waiting for traffic.
-                await asyncio.wrap_future(self._writer.submit(Delivery()))
-            except Exception:  # noqa: BLE001 - see _stored
-                return Answer(503, {"ready": False, "reason": "store-failed"})
+        worked = self._worked_at is not None and abs(self._clock.now() - self._worked_at) < READY_FOR
+        if self._trouble or not worked:
+            # An empty delivery makes the writer try the store, so that neither red nor green waits for traffic.
+            trouble = await self._stored(Delivery(), min(READY_S, self._limits.store_s))
+            if trouble:
+                return Answer(503, {"ready": False, "reason": trouble})
         return Answer(200, {"ready": True, "integrations": sorted(self._doors)})
 
     def _commit(self, group: Sequence[Delivery]) -> None:
         hints = [hint for delivery in group for hint in delivery.hints]
+        rejected = [rejection for delivery in group for rejection in delivery.rejected]
         try:
             if hints:
                 self._store.receive(hints)
-            for delivery in group:
-                for rejection in delivery.rejected:
-                    self._store.reject(*rejection)
-            if not self._store_works:
+            for rejection in rejected:
+                self._store.reject(*rejection)
+            if not hints and not rejected:
                 self._store.check()
         except Exception as error:
-            if self._store_works:
-                self._log(
-                    f"intake: the store fails on a {type(error).__name__}; deliveries are told to come back"
-                )
-            self._store_works = False
+            self._note(
+                error.code if isinstance(error, TaglineError) else "store-failed", type(error).__name__
+            )
             raise
-        if not self._store_works:
-            self._log("intake: the store works again")
-        self._store_works = True
+        self._worked_at = self._clock.now()
+        self._note("")
         for integration in {hint.integration for hint in hints}:
             self._wake(integration)
+
+    def _note(self, trouble: str, kind: str = "") -> None:
+        """Remember whether the store works; told when that changes. Called from the loop and from the writer."""
+        before, self._trouble = self._trouble, trouble
+        if trouble and not before:
+            of = f"{trouble}, a {kind}" if kind else trouble
+            self._log(f"intake: the store takes nothing ({of}); deliveries are told to come back")
+        elif before and not trouble:
+            self._log("intake: the store works again")
 
 
 def _understood(connector: Connector, request: Request, source: Source, flows: Sequence[str]) -> Delivery:
@@ -298,28 +353,22 @@ def _understood(connector: Connector, request: Request, source: Source, flows: S
     )
 
 
+_CARD: Final = re.compile("[0-9]{13,19}")
+
+
 def _check_key(key: str) -> None:
-    """One key that the database cannot hold would fail the commit of everybody in its group."""
-    if not key or len(key) > KEY_LIMIT or not key.isprintable():
+    """One key that the database cannot hold would fail the commit of everybody in its group; a card number may not be held."""
+    if not key or len(key) > KEY_LIMIT or not key.isprintable() or _is_card(key):
         raise RecordError(
             f"the delivery names a record key of {len(key)} characters that cannot be one",
             code="hook-key-unusable",
-            hint="look at the sender: a key is 1 to 200 printable characters",
+            hint="look at the sender: a key is 1 to 200 printable characters, and no card number",
         )
 
 
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-"""Strings (also one cut off by the end) and brackets; possessive, so that no body makes it run back."""
-
-
-def json_depth(body: bytes) -> int:
-    """How deep arrays and objects nest in a JSON text, told without parsing it; any bytes have an answer."""
-    depth = deepest = 0
-    for match in _TOKENS.finditer(body):
-        first = match[0][0]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest
+def _is_card(key: str) -> bool:
+    """Whether a key could be a card number by its length and check digit (ISO/IEC 7812-1); no record we know counts that far."""
+    if not _CARD.fullmatch(key):
+        return False
+    doubled = [2 * int(digit) for digit in key[-2::-2]]
+    return (sum(int(digit) for digit in key[::-2]) + sum(n // 10 + n % 10 for n in doubled)) % 10 == 0

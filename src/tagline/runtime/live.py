@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tagline.domain.exchange import Connector, Key, Outcome, Row, WriteKind
+from tagline.domain.exchange import Key, Matches, Outcome, Row, WriteKind
 from tagline.domain.model import Model
+from tagline.domain.query import Query
 from tagline.errors import TaglineError
 from tagline.flow import refusals
-from tagline.flow.decide import ref_to, same
+from tagline.flow.decide import ref_to, same, stands
 from tagline.flow.drive import Ask
 from tagline.flow.rounds import Rounds
 from tagline.flow.world import Move
+from tagline.runtime.guarded import Working
 from tagline.runtime.journal import Doubt, Intent, Journal, Settled
 
 OUTCOME_UNKNOWN = "remote-outcome-unknown"
@@ -30,7 +32,7 @@ class LiveDriver:
 
     def __init__(
         self,
-        connectors: Mapping[str, Connector],
+        connectors: Mapping[str, Working],
         journal: Journal,
         *,
         deployment: str,
@@ -68,7 +70,7 @@ class _Remotes:
 
     def __init__(
         self,
-        connectors: Mapping[str, Connector],
+        connectors: Mapping[str, Working],
         journal: Journal,
         deployment: str,
         integration: str,
@@ -107,6 +109,15 @@ class _Remotes:
                 self._resolve(doubt, rows.get(doubt.intent.key))
         return found
 
+    def query(self, asked: Sequence[Query]) -> Sequence[Matches]:
+        found = self._connector(asked[0].model).query(asked)
+        rows = {row.key: row for each in found for row in each.rows}
+        for doubt in self._about(asked[0].model):
+            # A row that a query does not find may stand there all the same.
+            if doubt.intent.key in rows:
+                self._resolve(doubt, rows[doubt.intent.key])
+        return found
+
     def perform(self, moves: Sequence[Move]) -> Sequence[Outcome]:
         connector = self._connector(moves[0].write.model)
         entries = self._journal.intend([self._intent(move) for move in moves])
@@ -141,7 +152,7 @@ class _Remotes:
             reversibility=move.reversibility,
         )
 
-    def _connector(self, model: type[Model]) -> Connector:
+    def _connector(self, model: type[Model]) -> Working:
         if model.remote.system not in self._connectors:
             raise refusals.connection_missing(model)
         return self._connectors[model.remote.system]
@@ -185,4 +196,4 @@ def happened(intent: Intent, row: Row | None) -> bool | None:
 
 def _seen(image: Mapping[str, Any], row: Row) -> list[bool]:
     """For each column of the image that was read, whether it stands so."""
-    return [same(row.values[name], value) for name, value in image.items() if name in row.values]
+    return [stands(row.values[name], value) for name, value in image.items() if name in row.values]

@@ -123,7 +123,7 @@ class Posts:
         first, post.proven = not post.proven, True
         post.verify_at = None
         self._reporter.trouble(post.deployment.id, "")
-        self._reporter.report(post.deployment, "verified")
+        self._reporter.report(post.deployment, "verified", "; ".join(post.running.notes))
         if first:
             stages.settle(self._means, post.running, post.before)
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from tagline.domain.exchange import WriteKind
 from tagline.errors import Disposition, RefusedError
 from tagline.flow.effects import Reversibility, Verb
+from tagline.runtime.database import insert
 from tagline.runtime.images import key_from_text, to_text
 from tagline.runtime.journal import Doubt, Intent, Settled
+from tagline.runtime.key_ring import Key
+from tagline.runtime.leases import Leases
+from tagline.runtime.rotation import sealing_key
 from tagline.runtime.store import Store
 from tagline.runtime.tables import cross_references, deployments, effects
 
@@ -29,23 +32,33 @@ class SqlJournal:
     Args:
         deployment: Id of the deployment.
         fence: As `Store.activate` gave it out; an older one than the active deployment's is refused.
+        leases: Of its worker; what another worker may have taken over is refused. None where there are no other workers.
     """
 
-    def __init__(self, store: Store, deployment: str, fence: int) -> None:
+    def __init__(self, store: Store, deployment: str, fence: int, leases: Leases | None = None) -> None:
         self._database = store.database
         self._images = store.images
         self._clock = store.clock
         self._deployment = deployment
         self._fence = fence
+        self._leases = leases
 
     def intend(self, intents: Sequence[Intent]) -> Sequence[int]:
         if not intents:
             return ()
+        # Encrypted before the write lock is taken, under the key that is almost always the active one still.
+        guessed = self._images.ring.newest
+        columns = [self._columns(intent, guessed) for intent in intents]
         with self._database.write() as conn:
             self._check_fence(conn)
+            if self._leases:
+                self._leases.check(conn, [intent.record for intent in intents])
             now = self._clock.now()
+            key = sealing_key(conn, self._images.ring, now)
+            if key != guessed:
+                columns = [self._columns(intent, key) for intent in intents]
             query = sa.insert(effects).returning(effects.c.id, sort_by_parameter_order=True)
-            stored = conn.execute(query, [{**self._columns(i), "intended_at": now} for i in intents])
+            stored = conn.execute(query, [{**each, "intended_at": now} for each in columns])
             return tuple(stored.scalars())
 
     def settle(self, settled: Sequence[Settled]) -> None:
@@ -140,14 +153,14 @@ class SqlJournal:
             else:
                 stands.append({**place, "key": row["key"], "written_at": self._clock.now()})
         if stands:
-            new = insert(cross_references)
+            new = insert(conn, cross_references)
             latest = {"key": new.excluded.key, "written_at": new.excluded.written_at}
             conn.execute(new.on_conflict_do_update(index_elements=PLACE, set_=latest), stands)
         if gone:
             here = (cross_references.c[name] == sa.bindparam(f"of_{name}") for name in PLACE)
             conn.execute(sa.delete(cross_references).where(*here), gone)
 
-    def _columns(self, intent: Intent) -> dict[str, Any]:
+    def _columns(self, intent: Intent, key: Key) -> dict[str, Any]:
         return {
             "deployment": intent.deployment,
             "integration": intent.integration,
@@ -164,9 +177,9 @@ class SqlJournal:
             "reversibility": intent.reversibility.value,
             "state": "intended",
             "code": "",
-            "before": self._images.seal(intent.before),
-            "after": self._images.seal(intent.after),
-            "key_id": self._images.key_id,
+            "before": self._images.seal(intent.before, key),
+            "after": self._images.seal(intent.after, key),
+            "key_id": key.id,
         }
 
     def _intent(self, row: sa.Row[Any]) -> Intent:

@@ -7,13 +7,14 @@ that ran before is the agent's to decide.
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tagline.connectors.hooks import hooks_of, webhook_tokens
 from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment
@@ -25,8 +26,8 @@ from tagline.runtime.supervisor import ANSWER_S, Hello, Spawn, WorkerProcess
 
 DRAIN_S: Final = 120.0
 """Seconds a worker may take to finish what it holds; its batch is small, its remotes may be slow."""
-TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{16,}")
-"""A webhook token; a shorter one could be guessed, and it is all that stands before the inbox."""
+HOOKS_FILE: Final = "webhooks.json"
+"""Among a deployment's own files: the address beneath which each connection's webhooks were registered."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Running:
     connectors: Mapping[str, Connector]
     """By the integration's own connection names."""
     hooks: Mapping[str, tuple[Hook, ...]]
+    notes: tuple[str, ...] = ()
+    """What people should know of it though it works."""
+
+    def events(self, connection: str) -> list[str]:
+        """Those of a connection that start its flows, sorted."""
+        return sorted(event for name, event in self.hello.routes if name == connection)
 
 
 def directory(state: Path, deployment: Deployment) -> Path:
@@ -75,7 +82,9 @@ def launch(means: Means, deployment: Deployment) -> Running:
         for name, config in configs.items():
             connectors[name] = means.connect(name, config)
         hooks = {
-            name: (Hook(_token(means, name, config.webhook_token), connectors[name]),)
+            name: (
+                Hook.opened_by(webhook_tokens(name, config.webhook_token, means.secret), connectors[name]),
+            )
             for name, config in configs.items()
             if config.webhook_token
         }
@@ -104,6 +113,7 @@ def prepare(means: Means, deployment: Deployment) -> Running:
     Bring a deployment to the point where it could take over, without touching what runs.
 
     Only expanding: its files beside the old ones, its webhooks beside the old ones, its tokens accepted beside the old ones.
+    A webhook that cannot be registered from this machine is a note: it is a hint, and the sweep goes on without it.
     """
     means.materialise(deployment, directory(means.state, deployment))
     running = launch(means, deployment)
@@ -112,15 +122,40 @@ def prepare(means: Means, deployment: Deployment) -> Running:
         _probe(running)
         # The shop may look at a hook before it registers it, so the door opens first.
         means.intake.open(deployment.integration, _widened(before, running))
-        for name in running.hooks:
-            events = sorted(event for connection, event in running.hello.routes if connection == name)
-            url = f"{means.public_url.rstrip('/')}/hooks/{deployment.integration}/{name}"
-            for added in running.connectors[name].subscribe(events, url):
-                means.log(f"{deployment.id}: webhook {name}/{added} registered")
+        notes = _subscribe(means, running)
     except BaseException:
         abandon(means, running, before)
         raise
-    return running
+    for note in notes:
+        means.log(f"{deployment.id}: {note}")
+    return replace(running, notes=tuple(notes))
+
+
+def _subscribe(means: Means, running: Running) -> list[str]:
+    """Register the webhooks of every connection; what could not be, for people."""
+    deployment, notes = running.deployment, []
+    addresses = {
+        name: hooks_of(means.public_url, deployment.integration, name)
+        for name in running.hooks
+        if running.events(name)
+    }
+    # Written before anything is registered, so that `settle` of a later deployment finds it, however this one ends.
+    (directory(means.state, deployment) / HOOKS_FILE).write_text(json.dumps(addresses))
+    for name, url in addresses.items():
+        try:
+            for added in running.connectors[name].subscribe(running.events(name), url):
+                means.log(f"{deployment.id}: webhook {name}/{added} registered")
+        except RefusedError as error:
+            if error.code != "webhook-not-registered":
+                raise
+            environment = deployed.config(directory(means.state, deployment)).environment
+            notes.append(
+                f"{name}: {error.message}; the sweep finds what changed. Run `tagline solution import "
+                f"{deployment.integration} --env {environment}` where the deploy application's secret is"
+            )
+    deaf = sorted({name for name, _ in running.hello.routes} - running.hooks.keys())
+    notes += [f"{name}: it has no webhook_token, so that changes wait for the sweep" for name in deaf]
+    return notes
 
 
 def activate(means: Means, new: Running, old: Running | None) -> bool:
@@ -191,19 +226,61 @@ def prove(means: Means, deployment: Deployment) -> None:
 
 
 def settle(means: Means, new: Running, before: Deployment | None) -> None:
-    """Let go of what only the way back needed: older tokens, and files of deployments before the last one."""
+    """
+    Let go of what only the way back needed: older tokens, webhooks of older tokens, events and addresses, and files of
+    deployments before the last one.
+    """
     means.intake.open(new.deployment.integration, Door(new.hooks, new.hello.routes))
-    keep = {new.deployment.id} | ({before.id} if before else set())
+    others = _others(means, new.deployment)
+    _unsubscribe(means, new, [folder for folder, _ in others])
+    for folder, other in others:
+        if before is None or other.id != before.id:
+            shutil.rmtree(folder)
+            # What the engine remembers of it is finished, or was taken over with its claims.
+            for file in (means.state / "engine").glob(f"{other.id}.sqlite*"):
+                file.unlink()
+
+
+def _others(means: Means, deployment: Deployment) -> list[tuple[Path, Deployment]]:
+    """Folders of the integration's other deployments."""
+    found = []
     for folder in (means.state / "deployments").iterdir():
         try:
             other = deployed.deployment(folder)
         except TaglineError:
             continue
-        if other.integration == new.deployment.integration and other.id not in keep:
-            shutil.rmtree(folder)
-            # What the engine remembers of it is finished, or was taken over with its claims.
-            for file in (means.state / "engine").glob(f"{other.id}.sqlite*"):
-                file.unlink()
+        if other.integration == deployment.integration and other.id != deployment.id:
+            found.append((folder, other))
+    return found
+
+
+def _unsubscribe(means: Means, new: Running, older: Sequence[Path]) -> None:
+    """Remove webhooks that nothing accepts any more; one that cannot be removed is told and does no harm."""
+    ours = _addresses(directory(means.state, new.deployment))
+    for name, connector in new.connectors.items():
+        urls = {url for folder in older for of, url in _addresses(folder).items() if of == name}
+        for url in sorted(urls | ({ours[name]} if name in ours else set())):
+            keep = new.events(name) if url == ours.get(name) else []
+            try:
+                removed = connector.unsubscribe(url, keep)
+            except TaglineError as error:
+                means.log(
+                    f"{new.deployment.id}: webhooks below {url} that are no longer used stay, remove them by hand: "
+                    f"{error.message} ({error.code})"
+                )
+            else:
+                for event in removed:
+                    means.log(
+                        f"{new.deployment.id}: webhook {name}/{event} of an older token or address removed, below {url}"
+                    )
+
+
+def _addresses(folder: Path) -> Mapping[str, str]:
+    """Where the webhooks of a deployment were registered, by connection; none of one that has registered nothing."""
+    try:
+        return {str(name): str(url) for name, url in json.loads((folder / HOOKS_FILE).read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def abandon(means: Means, running: Running, door: Door | None) -> None:
@@ -249,15 +326,3 @@ def _widened(door: Door | None, running: Running) -> Door:
         name: (*running.hooks.get(name, ()), *before.get(name, ())) for name in {*before, *running.hooks}
     }
     return Door(hooks, door.routes if door else None)
-
-
-def _token(means: Means, name: str, reference: str) -> str:
-    token = means.secret(reference)
-    if not TOKEN.fullmatch(token):
-        raise UsageError(
-            f"the webhook token of connection {name!r} ({reference}) is short or holds what a URL would change",
-            code="webhook-token-weak",
-            where={"connection": name},
-            hint="use 16 or more letters and digits, for example from `openssl rand -hex 24`",
-        )
-    return token

@@ -6,24 +6,30 @@ What the methods do to the tables stands in `inbox`, `dead_letters` and `sql_jou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from tagline.clock import Clock
+from tagline.connectors.pace import Lane
 from tagline.domain.exchange import Change, Changes
 from tagline.domain.lifecycle import Deployment
 from tagline.errors import TaglineError
-from tagline.runtime import inbox
-from tagline.runtime.database import Database
+from tagline.runtime import inbox, names
+from tagline.runtime.back_fills import BackFills
+from tagline.runtime.database import Database, insert
 from tagline.runtime.dead_letters import DeadLetters, Refused, bury, resolve
 from tagline.runtime.images import Images
 from tagline.runtime.inbox import Dead, Done, Finished, Hint, InboxRow, Later
+from tagline.runtime.key_ring import KeyRing
+from tagline.runtime.partitions import ALL
+from tagline.runtime.names import Named
+from tagline.runtime.overrides import Overrides
+from tagline.runtime.places import Place
 from tagline.runtime.tables import cursors, deployments, seen
 from tagline.runtime.tables import inbox as inbox_table
 
@@ -40,6 +46,9 @@ Remotes stamp versions by the second, so a second change may carry the version o
 covers the difference between their clock and ours. Too early a read costs one more comparison, no write.
 """
 
+UNSWEPT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a sweep began that has not come to its end yet, and is the flow's first."""
+
 
 @dataclass(frozen=True)
 class Active:
@@ -53,10 +62,11 @@ class Active:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where the next sweep of a flow starts, and when the last one moved it."""
+    """Where the next sweep of a flow starts."""
 
     value: str
     updated: datetime
+    """When the last whole sweep began, or `UNSWEPT`: what the next due time is counted from."""
 
 
 class Store:
@@ -66,23 +76,24 @@ class Store:
         self.database = database
         self.images = images
         self.clock = clock
-        self.dead_letters = DeadLetters(database, clock)
+        self.dead_letters = DeadLetters(database, images, clock)
+        self.overrides = Overrides(database, images, clock)
+        self.back_fills = BackFills(database, clock)
 
     @classmethod
-    def open(cls, path: Path, *, key: bytes, clock: Clock) -> Store:
+    def open(cls, where: Path | Place, *, ring: KeyRing, clock: Clock) -> Store:
         """
         Open or create the state database.
 
         Args:
-            path: The SQLite file; its folder is made.
-            key: Fernet key that encrypts images.
+            where: A path means a SQLite file; its folder is made.
+            ring: Keys of the images.
 
         Raises:
-            UsageError: `state-key-invalid`, `state-newer`, `state-not-a-database`.
+            UsageError: `state-newer`, `state-not-a-database`.
             TryAgainError: `state-unavailable`.
         """
-        images = Images(key)
-        return cls(Database.open(path), images, clock)
+        return cls(Database.open(where), Images(ring), clock)
 
     def close(self) -> None:
         self.database.close()
@@ -110,7 +121,7 @@ class Store:
                 "activated_at": self.clock.now(),
             }
             conn.execute(
-                insert(deployments)
+                insert(conn, deployments)
                 .values(id=deployment.id, **activation)
                 .on_conflict_do_update(index_elements=["id"], set_=activation)
             )
@@ -138,36 +149,66 @@ class Store:
         with self.database.write() as conn:
             return inbox.receive(conn, hints, self.clock.now())
 
-    def ready(self, integration: str, now: datetime, limit: int) -> Sequence[InboxRow]:
-        """Waiting rows that are due at `now`, oldest due first, at most one a record."""
-        with self.database.read() as conn:
-            return inbox.ready(conn, integration, now, limit)
-
-    def next_due(self, integration: str) -> datetime | None:
-        """When the earliest waiting row is due; it may be past."""
-        with self.database.read() as conn:
-            return inbox.next_due(conn, integration)
-
-    def claim(self, ids: Sequence[int], deployment: str) -> Sequence[InboxRow]:
-        """Take rows in hand for a deployment's worker; what ended or was taken meanwhile is left out."""
-        with self.database.write() as conn:
-            return inbox.claim(conn, ids, deployment)
-
-    def release_claims(self, integration: str) -> int:
-        """Give back what a dead worker had in hand; only for the one process that works this integration."""
-        with self.database.write() as conn:
-            return inbox.release_claims(conn, integration)
-
-    def finish(self, finished: Sequence[Finished], *, deployment: str, read_at: datetime) -> None:
+    def ready(
+        self,
+        integration: str,
+        now: datetime,
+        limit: int,
+        lane: Lane = Lane.LIVE,
+        partitions: Collection[int] = ALL,
+        without: Collection[str] = (),
+    ) -> Sequence[InboxRow]:
         """
-        Record how claimed rows ended: rows, dead letters and seen versions in one commit.
+        Waiting rows of a lane and of these partitions that are due at `now`, oldest due first, at most one a record.
 
         Args:
-            deployment: Whose worker ran them.
+            without: Names of flows whose rows are left where they are.
+        """
+        with self.database.read() as conn:
+            return inbox.ready(conn, integration, now, limit, lane, partitions, without)
+
+    def next_due(
+        self,
+        integration: str,
+        *lanes: Lane,
+        partitions: Collection[int] = ALL,
+        without: Collection[str] = (),
+    ) -> datetime | None:
+        """When the earliest waiting row of these lanes, or of all, is due, but for those of some flows; it may be past."""
+        with self.database.read() as conn:
+            found = [inbox.next_due(conn, integration, lane, partitions, without) for lane in lanes or Lane]
+        return min((due for due in found if due is not None), default=None)
+
+    def claim(self, ids: Sequence[int], holder: str) -> Sequence[InboxRow]:
+        """Take rows in hand for a worker; what ended or was taken meanwhile is left out."""
+        with self.database.write() as conn:
+            return inbox.claim(conn, ids, holder)
+
+    def finish(
+        self,
+        finished: Sequence[Finished],
+        *,
+        holder: str,
+        deployment: str,
+        read_at: datetime,
+        named: Sequence[Named] = (),
+    ) -> Sequence[Finished]:
+        """
+        Record how rows in hand ended: rows, dead letters and seen versions in one commit.
+
+        Args:
+            holder: The worker that ran them.
+            deployment: Of that worker.
             read_at: An instant before their source was read.
+            named: What the records that were read are called.
+
+        Returns:
+            What was recorded: rows that ended before, or that another worker took over, stay as they are.
         """
         now = self.clock.now()
         with self.database.write() as conn:
+            mine = inbox.in_hand(conn, [f.row.id for f in finished], holder)
+            finished = [f for f in finished if f.row.id in mine]
             inbox.end(conn, finished, deployment, now)
             inbox.remember(conn, [f.row for f in finished if not isinstance(f, Later)], read_at)
             refused = [
@@ -177,6 +218,8 @@ class Store:
             ]
             bury(conn, refused, deployment, now)
             resolve(conn, [f.row for f in finished if isinstance(f, Done)])
+            names.remember(conn, named)
+        return finished
 
     def reject(self, integration: str, flow: str, key: str, error: TaglineError) -> None:
         """Open a dead letter for what never became a row, for example an unreadable webhook."""
@@ -196,7 +239,7 @@ class Store:
         """
         with self.database.write() as conn:
             # A page is really written: taking the lock alone succeeds on a full or read-only disk.
-            conn.execute(sa.text("PRAGMA user_version = 1"))
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = version_num"))
 
     def cursor(self, integration: str, flow: str) -> Cursor | None:
         query = sa.select(cursors.c.value, cursors.c.updated).where(
@@ -206,9 +249,15 @@ class Store:
             row = conn.execute(query).one_or_none()
         return None if row is None else Cursor(row.value, row.updated)
 
-    def sweep(self, integration: str, flow: str, connection: str, page: Changes) -> int:
+    def sweep(
+        self, integration: str, flow: str, connection: str, page: Changes, *, begun_at: datetime | None = None
+    ) -> int:
         """
         Take in one page of changes: hints for what no run has seen, and the cursor, in one commit.
+
+        Args:
+            begun_at: When the sweep began whose last page this is; None while more pages follow, so that a sweep that breaks
+                off stays due.
 
         Returns:
             How many changes became hints.
@@ -222,10 +271,11 @@ class Store:
                 if not _is_seen(change, known.get(change.key))
             ]
             inbox.receive(conn, hints, now)
-            position = {"value": page.cursor, "updated": now}
+            whole = {} if begun_at is None else {"updated": begun_at}
+            position = {"value": page.cursor, **whole}
             conn.execute(
-                insert(cursors)
-                .values(integration=integration, flow=flow, **position)
+                insert(conn, cursors)
+                .values(integration=integration, flow=flow, **{"updated": UNSWEPT, **position})
                 .on_conflict_do_update(index_elements=["integration", "flow"], set_=position)
             )
         return len(hints)

@@ -6,29 +6,39 @@ It holds no timer and no thread of its own; whoever calls it asks `next_due` whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random, SystemRandom
 from typing import Final
 
 from tagline.clock import Clock
+from tagline.connectors.pace import Lane
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment
 from tagline.domain.model import Model
-from tagline.domain.settings import Settings
-from tagline.errors import RecordError, RefusedError, TaglineError
+from tagline.domain.settings import Settings, without_start
+from tagline.errors import RecordError, RefusedError, TaglineError, TryAgainError
 from tagline.flow.declare import Flow
 from tagline.flow.drive import drive
 from tagline.integration import Integration
 from tagline.runtime import endings
+from tagline.runtime.breaker import CONNECTION_AWAY, is_away
+from tagline.runtime.breakers import Breakers
 from tagline.runtime.engine import Engine
+from tagline.runtime.guarded import Guarded
 from tagline.runtime.inbox import Dead, Done, Finished, InboxRow, Later
+from tagline.runtime.leases import Leases
 from tagline.runtime.live import LiveDriver
+from tagline.runtime.names import Named, names_of
+from tagline.runtime.needs import needs_of
 from tagline.runtime.sql_journal import SqlJournal
 from tagline.runtime.store import Store
+from tagline.runtime.sweeps import Sweeps
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
+SWEEPER: Final = 0
+"""Whoever has this partition sweeps for all of them."""
 GONE: Final = "record-gone"
 """Code of a record that was hinted at and is not there any more; nothing is written."""
 
@@ -54,6 +64,9 @@ class Worker:
 
     Args:
         connectors: By connection name.
+        holder: Names this worker among those of all agents, the same in each of its lives.
+        back_fill: The same as `connectors`, whose requests leave in the back-fill lane; None makes no difference.
+        names: What the environment calls the connections, by the integration's own names; None calls them the same.
         random: Spreads retries; a seeded one makes a simulation repeatable.
     """
 
@@ -67,23 +80,38 @@ class Worker:
         clock: Clock,
         deployment: Deployment,
         *,
+        holder: str = "worker",
+        back_fill: Mapping[str, Connector] | None = None,
+        names: Mapping[str, str] | None = None,
         random: Random | None = None,
     ) -> None:
         self._integration = integration
         self._settings = settings
-        self._connectors = connectors
-        self._targets = {integration.connections[name].kind: each for name, each in connectors.items()}
+        named = names or {}
+        self._breakers = Breakers(store.database, clock, random or SystemRandom())
+        self._connectors = {
+            lane: {own: Guarded(each, named.get(own, own), self._breakers) for own, each in given.items()}
+            for lane, given in (
+                (Lane.LIVE, connectors),
+                (Lane.BACK_FILL, connectors if back_fill is None else back_fill),
+            )
+        }
+        self._needs = {flow.name: needs_of(integration, flow, named) for flow in integration.flows.values()}
+        self._sweeps = Sweeps(integration, self._connectors, named, store, self._breakers, clock)
         self._store = store
         self._engine = engine
         self._clock = clock
         self._deployment = deployment
+        self.leases = Leases(store.database, integration.name, holder, clock)
         self._random = random or SystemRandom()
         self._journal: SqlJournal | None = None
         self._ended: list[Finished] = []
+        self._named: list[Named] = []
+        """Names of records read since the last commit."""
         self._stopped: TaglineError | None = None
         self._paused_until: datetime | None = None
-        self._sweep_errors: dict[str, TaglineError] = {}
-        self._sweep_again: dict[str, datetime] = {}
+        self._back_fill_rests_until: datetime | None = None
+        """Its budget is used up, which is no reason to keep live work waiting."""
 
     def recover(self) -> WorkDone:
         """
@@ -100,43 +128,111 @@ class Worker:
                 where={"deployment": self._deployment.id, "integration": self._integration.name},
                 hint="the agent activates a deployment before its worker starts",
             )
-        self._journal = SqlJournal(self._store, self._deployment.id, active.fence)
-        self._store.release_claims(self._integration.name)
+        self._journal = SqlJournal(self._store, self._deployment.id, active.fence, self.leases)
+        self.leases.begin()
         self._engine.start(self._run_batch)
         self._engine.recover()
         return self._tally()
 
     def work(self) -> WorkDone:
-        """Run what is due, at most one batch of rows; call again while `next_due` is past."""
+        """
+        Run what is due, at most one batch of rows; call again while `next_due` is past.
+
+        A back-fill is run only while nothing live is due, one small batch at a time.
+        """
+        now = self._clock.now()
+        self._balance(now)
         if self._is_paused():
             return self._tally()
-        rows = self._store.ready(self._integration.name, self._clock.now(), endings.BATCH)
-        for batch in endings.batches(rows):
-            self._engine.submit(self._batch_id(batch), [row.id for row in batch])
-            if self._is_paused():
-                break
+        self._breakers.look()
+        away = self._away()
+        batches = endings.batches(self._ready(now, endings.BATCH, Lane.LIVE, away))
+        if not batches and not self._rests(now):
+            batches = endings.batches(self._ready(now, endings.BACK_FILL_BATCH, Lane.BACK_FILL, away))[:1]
+        for batch in batches:
+            self._submit(batch)
+            if self._is_paused() or not self.leases.held:
+                return self._tally()
+        for name in away:
+            self._try(name)
         return self._tally()
+
+    def _submit(self, batch: Sequence[InboxRow]) -> None:
+        self._engine.submit(self._batch_id(batch), [row.id for row in batch])
+
+    def _away(self) -> Collection[str]:
+        """The flows that need a remote which does not answer."""
+        return [name for name, needs in self._needs.items() if self._breakers.again_at(needs) is not None]
+
+    def _try(self, name: str) -> None:
+        """Try a flow whose remote was away with a few records, once its time has come: whoever waits longest first."""
+        needs, now = self._needs[name], self._clock.now()
+        again_at = self._breakers.again_at(needs)
+        if again_at is None or again_at > now or self._is_paused():
+            return
+        others = [other for other in self._needs if other != name]
+        size = self._breakers.trial_size(needs)
+        found = self._ready(now, size, Lane.LIVE, others) or self._ready(now, size, Lane.BACK_FILL, others)
+        rows = [row for row in found if row.flow == name]
+        if not rows:
+            return
+        with self._breakers.trial(needs) as mine:
+            if mine:
+                self._submit(rows)
+
+    def _waiting(self, lane: Lane) -> Iterator[datetime]:
+        """When rows of a lane can be taken: those of flows whose remotes answer, and those of flows that may be tried again."""
+        away = self._away()
+        of_others = [name for name in self._needs if name not in away]
+        answering = self._next_due(lane, away)
+        if answering is not None:
+            yield answering
+        for name in away:
+            again_at = self._breakers.again_at(self._needs[name])
+            waiting = self._next_due(lane, [*of_others, *(other for other in away if other != name)])
+            if waiting is not None and again_at is not None:
+                yield max(waiting, again_at)
+
+    def _next_due(self, lane: Lane, without: Collection[str]) -> datetime | None:
+        return self._store.next_due(
+            self._integration.name, lane, partitions=self.leases.held, without=without
+        )
+
+    def leave(self) -> None:
+        """End this worker's part; its records are another one's at once. Nothing may be in hand."""
+        self.leases.end()
 
     def sweep(self) -> int:
         """
-        Read what changed since the cursor, for every flow whose sweep is due; returns the hints received.
+        Do what is due by the clock: read what changed since a cursor, list what is to be compared; returns the hints received.
 
         A flow whose remote fails is tried again after a pause and keeps none of the others; see `troubles`.
         """
-        return sum(self._sweep(flow) for flow in self._swept() if self._sweep_due(flow) <= self._clock.now())
+        self._breakers.look()
+        return self._sweeps.run() if self._is_sweeper() else 0
 
     def next_due(self) -> datetime | None:
         """When to call `work` and `sweep` again, if no new hint arrives first; it may be past."""
-        times = [self._sweep_due(flow) for flow in self._swept()]
-        waiting = self._store.next_due(self._integration.name)
-        if waiting is not None:
-            times.append(max(waiting, self._paused_until or waiting))
+        self._breakers.look()
+        sweep = self._sweeps.next_due() if self._is_sweeper() else None
+        times = [] if sweep is None else [sweep]
+        for lane, rests_until in ((Lane.LIVE, None), (Lane.BACK_FILL, self._back_fill_rests_until)):
+            times += [
+                max(waiting, self._paused_until or waiting, rests_until or waiting)
+                for waiting in self._waiting(lane)
+            ]
+        balance = self.leases.next_balance()
+        times += [balance] if balance else []
         return min((time for time in times if time != NEVER), default=None)
 
     @property
     def troubles(self) -> Mapping[str, TaglineError]:
-        """Why the last sweep of a flow failed, by flow; empty when all went well."""
-        return dict(self._sweep_errors)
+        """What does not work, by topic: what failed by the clock, and the remotes that are away; empty when all goes well."""
+        away = {
+            f"connection {name}": TryAgainError(str(each), code=CONNECTION_AWAY)
+            for name, each in self._breakers.away.items()
+        }
+        return {**self._sweeps.troubles, **away}
 
     def stop(self) -> None:
         """End this life of the engine; nothing may be in hand."""
@@ -147,7 +243,28 @@ class Worker:
             self._paused_until = self._stopped = None
         return self._paused_until is not None
 
+    def _balance(self, now: datetime) -> None:
+        """Nothing is in hand between two batches, so that what is another's may be given up."""
+        due = self.leases.next_balance()
+        if due is None or due > now:
+            return
+        try:
+            self.leases.balance()
+        except RefusedError:
+            # Taken for dead while the machine or the database stood still: nothing was written since, and it goes on.
+            self.leases.begin()
+
+    def _ready(self, now: datetime, limit: int, lane: Lane, without: Collection[str]) -> Sequence[InboxRow]:
+        if not self.leases.held:
+            return ()
+        return self._store.ready(self._integration.name, now, limit, lane, self.leases.held, without)
+
+    def _rests(self, now: datetime) -> bool:
+        return self._back_fill_rests_until is not None and now < self._back_fill_rests_until
+
     def _pause(self, error: TaglineError) -> None:
+        if error.code == endings.LOST:
+            return
         self._stopped = error
         rest = endings.pause(error)
         # A fenced worker has a successor; it must not take rows from it again.
@@ -161,44 +278,69 @@ class Worker:
     def _run_batch(self, batch_id: str, ids: Sequence[int]) -> None:
         del batch_id
         read_at = self._clock.now()
-        rows, apart = endings.sifted(self._store.claim(ids, self._deployment.id), read_at)
-        by_flow: dict[str, list[InboxRow]] = {}
+        rows, apart = endings.sifted(self._store.claim(ids, self.leases.holder), read_at)
+        alike: dict[tuple[str, Lane, bool], list[InboxRow]] = {}
         for row in rows:
-            by_flow.setdefault(row.flow, []).append(row)
+            alike.setdefault((row.flow, row.lane, row.asked), []).append(row)
         if apart:
             self._finish(apart, read_at)
-        for name, of in by_flow.items():
+        for (name, lane, asked), of in alike.items():
             flow = self._integration.flows.get(name)
-            finished = self._run(flow, of) if flow else [Dead(row, _flow_unknown(row)) for row in of]
+            finished = (
+                self._run(flow, of, lane, asked) if flow else [Dead(row, _flow_unknown(row)) for row in of]
+            )
             self._finish(finished, read_at)
 
-    def _run(self, flow: Flow, rows: Sequence[InboxRow]) -> list[Finished]:
+    def _run(self, flow: Flow, rows: Sequence[InboxRow], lane: Lane, asked: bool) -> list[Finished]:
+        settings = without_start(self._settings) if asked else self._settings
         try:
-            read = self._read(flow, list(dict.fromkeys(row.key for row in rows)))
-            driven = drive(flow, read.records, self._settings, self._driver(flow)) if read.records else {}
+            read = self._read(flow, lane, list(dict.fromkeys(row.key for row in rows)))
+            driven = drive(flow, read.records, settings, self._driver(flow, lane)) if read.records else {}
+            ended = {**read.errors, **{key: each.error for key, each in driven.items()}}
         except TaglineError as error:
-            # The source is away, or the journal refused: no record's fault, and the next would meet the same.
-            self._pause(error)
+            if lane is Lane.BACK_FILL and endings.is_throttled(error):
+                self._rest(error)
+            elif is_away(error):
+                return self._ended_as(flow, lane, rows, {row.key: error for row in rows})
+            else:
+                # The source refuses everybody, or the journal does: no record's fault, and the next would meet the same.
+                self._pause(error)
             return [endings.postponed(row, error, self._clock.now()) for row in rows]
-        ended = {**read.errors, **{key: each.error for key, each in driven.items()}}
         for stopper in filter(endings.stops, ended.values()):
             self._pause(stopper)
-        now = self._clock.now()
-        return [
-            endings.ending(row, ended[row.key], now, self._random) if row.key in ended else Done(row, GONE)
-            for row in rows
-        ]
+        return self._ended_as(flow, lane, rows, ended)
 
-    def _read(self, flow: Flow, keys: Sequence[str]) -> _Read:
+    def _ended_as(
+        self, flow: Flow, lane: Lane, rows: Sequence[InboxRow], ended: Mapping[str, TaglineError | None]
+    ) -> list[Finished]:
+        now, away_until = self._clock.now(), self._breakers.again_at(self._needs[flow.name])
+        finished: list[Finished] = []
+        for row in rows:
+            why = ended.get(row.key)
+            if row.key not in ended:
+                finished.append(Done(row, GONE))
+            elif lane is Lane.BACK_FILL and endings.is_throttled(why):
+                self._rest(why)
+                finished.append(endings.postponed(row, why, now))
+            else:
+                finished.append(endings.ending(row, why, now, self._random, away_until))
+        return finished
+
+    def _rest(self, error: TaglineError) -> None:
+        """Let the back-fill alone wait for its budget, which may be a day away."""
+        until = self._clock.now() + endings.pause(error)
+        self._back_fill_rests_until = max(until, self._back_fill_rests_until or until)
+
+    def _read(self, flow: Flow, lane: Lane, keys: Sequence[str]) -> _Read:
         """Read source records; a failure that is about a record is traced to it by reading one at a time."""
         try:
-            fetched = self._connectors[self._source(flow)].fetch(flow.source, keys)
+            fetched = self._connectors[lane][self._source(flow)].fetch(flow.source, keys)
         except TaglineError as error:
             if not endings.ends_the_record(error):
                 raise
             if len(keys) == 1:
                 return _Read({}, {keys[0]: error})
-            return _together([self._read(flow, [key]) for key in keys])
+            return _together([self._read(flow, lane, [key]) for key in keys])
         malformed = {
             key: RecordError(
                 f"{flow.source.__name__} {key} cannot be understood",
@@ -209,13 +351,22 @@ class Worker:
             )
             for key, details in fetched.malformed.items()
         }
-        return _Read(fetched.records, malformed)
+        self._named += [
+            Named(self._integration.name, flow.name, key, name)
+            for key, record in fetched.records.items()
+            for name in names_of(record, key)
+        ]
+        records, misfits = self._store.overrides.overridden(
+            self._integration.name, flow.name, fetched.records, flow.key
+        )
+        return _Read(records, {**malformed, **misfits})
 
-    def _driver(self, flow: Flow) -> LiveDriver:
+    def _driver(self, flow: Flow, lane: Lane) -> LiveDriver:
+        systems = self._integration.connections
         if self._journal is None:
             raise RuntimeError("a worker begins with recover()")
         return LiveDriver(
-            self._targets,
+            {systems[name].kind: each for name, each in self._connectors[lane].items()},
             self._journal,
             deployment=self._deployment.id,
             integration=self._integration.name,
@@ -223,8 +374,16 @@ class Worker:
         )
 
     def _finish(self, finished: Sequence[Finished], read_at: datetime) -> None:
-        self._store.finish(finished, deployment=self._deployment.id, read_at=read_at)
-        self._ended.extend(finished)
+        self._ended.extend(
+            self._store.finish(
+                finished,
+                holder=self.leases.holder,
+                deployment=self._deployment.id,
+                read_at=read_at,
+                named=self._named,
+            )
+        )
+        self._named = []
 
     def _tally(self) -> WorkDone:
         ended, self._ended = self._ended, []
@@ -236,45 +395,10 @@ class Worker:
         )
 
     def _source(self, flow: Flow) -> str:
-        """Name of the connection that holds the flow's source records: its triggers', else the one of that system."""
-        systems = self._integration.connections
-        declared = [trigger.connection for trigger in flow.triggers]
-        named = [name for name, system in systems.items() if any(system is each for each in declared)]
-        kindred = [name for name, system in systems.items() if system.kind == flow.source.remote.system]
-        return (named or kindred)[0]
+        return self._integration.source_of(flow)
 
-    def _swept(self) -> list[Flow]:
-        if self._paused_until == NEVER:
-            return []
-        return [flow for flow in self._integration.flows.values() if flow.sweep is not None]
-
-    def _sweep_due(self, flow: Flow) -> datetime:
-        assert flow.sweep is not None
-        last = self._store.cursor(self._integration.name, flow.name)
-        due = self._clock.now() if last is None else last.updated + flow.sweep.every
-        return max(due, self._sweep_again.get(flow.name, due))
-
-    def _sweep(self, flow: Flow) -> int:
-        connection = self._source(flow)
-        last = self._store.cursor(self._integration.name, flow.name)
-        cursor = None if last is None else last.value
-        received = 0
-        more = True
-        try:
-            while more:
-                page = self._connectors[connection].changes(flow.source, cursor)
-                received += self._store.sweep(self._integration.name, flow.name, connection, page)
-                # A cursor that stands still would never end. A flow's very first cursor is only where to begin: what changed
-                # since, such as orders placed while it was being deployed, is read at once.
-                more = (page.more or cursor is None) and page.cursor != cursor
-                cursor = page.cursor
-        except TaglineError as error:
-            self._sweep_errors[flow.name] = error
-            self._sweep_again[flow.name] = self._clock.now() + max(endings.pause(error), endings.PAUSE)
-            return received
-        self._sweep_errors.pop(flow.name, None)
-        self._sweep_again.pop(flow.name, None)
-        return received
+    def _is_sweeper(self) -> bool:
+        return self._paused_until != NEVER and SWEEPER in self.leases.held
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A worker: one process that runs one deployment, spoken to in lines.
     python -m tagline.runtime.worker_process <directory> --state <state>
 
 It says, one JSON object a line: `{"hello": …}` when its code and settings are good, `{"started": true}` once it has
-taken up the work, `{"activity": …}` after each batch, `{"trouble": …}` when a sweep fails or works again,
+taken up the work, `{"activity": …}` after each batch, `{"trouble": …}` when a sweep fails, a remote is away, or it works again,
 `{"drained": true}` at its end, or `{"failed": …}`.
 It hears `start`, `wake` and `drain`; the end of its input and SIGTERM mean drain too, so that it never outlives
 its agent by more than a batch. Between batches it waits for a line or for the next due instant; it never polls.
@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
 import json
 import os
 import select
 import signal
+import socket
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -30,16 +33,21 @@ from pydantic import ValidationError
 
 from tagline.clock import SystemClock
 from tagline.connectors import connect
-from tagline.connectors.budgets import FOLDER, governor_for
+from tagline.connectors.budgets import governor_for
 from tagline.connectors.entra import Tokens
-from tagline.connectors.secrets import resolve_secret
-from tagline.domain.environment import EnvironmentConfig
+from tagline.connectors.pace import Lane
+from tagline.domain.environment import Connection, EnvironmentConfig
+from tagline.domain.exchange import Connector
 from tagline.domain.settings import Settings
 from tagline.errors import TaglineError, UsageError
 from tagline.integration import Integration, load, routes
 from tagline.runtime import deployed
+from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.endings import FENCED
 from tagline.runtime.engine_dbos import DbosEngine
+from tagline.runtime.key_ring import ring_at
+from tagline.runtime.leases import BEAT, Leases
+from tagline.runtime.places import PostgresSchema, state_place
 from tagline.runtime.store import Store
 from tagline.runtime.worker import Worker
 
@@ -97,52 +105,100 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
     settings = _settings(integration, environment)
     configs = deployed.connections(environment, decided.integration, integration.connections)
     clock = SystemClock()
-    tokens = Tokens()
-    connectors = {
-        name: connect(
-            name,
-            config,
-            clock=clock,
-            governor=governor_for(config, clock, folder=state / FOLDER),
-            tokens=tokens,
+    place = state_place(state, environment.environment)
+    with closing(Store.open(place, ring=ring_at(environment.agent.state_key), clock=clock)) as store:
+        connectors = _connectors(configs, store, state, clock)
+        _say(
+            say,
+            {
+                "hello": {
+                    "deployment": decided.id,
+                    "closure": decided.closure,
+                    "connections": sorted(integration.connections),
+                    "routes": [[c, e, list(flows)] for (c, e), flows in sorted(routes(integration).items())],
+                }
+            },
         )
-        for name, config in configs.items()
-    }
-    _say(
-        say,
-        {
-            "hello": {
-                "deployment": decided.id,
-                "closure": decided.closure,
-                "connections": sorted(integration.connections),
-                "routes": [[c, e, list(flows)] for (c, e), flows in sorted(routes(integration).items())],
-            }
-        },
-    )
-    if not _told_to_start(orders):
-        _say(say, {"drained": True})
-        return
-    key = resolve_secret(environment.agent.state_key).encode()
-    with (
-        _alone(state / "workers" / f"{decided.integration}.lock", orders) as mine,
-        closing(Store.open(state / "state.sqlite", key=key, clock=clock)) as store,
-    ):
-        if mine:
-            engine = DbosEngine(state / "engine" / f"{decided.id}.sqlite", decided.id)
-            worker = Worker(
-                integration=integration,
-                settings=settings,
-                connectors=connectors,
-                store=store,
-                engine=engine,
-                clock=clock,
-                deployment=decided,
-            )
-            try:
-                _work(worker, clock, orders, say)
-            finally:
-                engine.stop()
+        if _told_to_start(orders):
+            with _alone(state / "workers" / f"{decided.integration}.lock", orders) as mine:
+                if mine:
+                    holder = _holder(state)
+                    engine = (
+                        DbosEngine(place, f"{holder}-{decided.id}")
+                        if isinstance(place, PostgresSchema)
+                        else DbosEngine(state / "engine" / f"{decided.id}.sqlite", decided.id)
+                    )
+                    worker = Worker(
+                        integration=integration,
+                        settings=settings,
+                        connectors=connectors[Lane.LIVE],
+                        back_fill=connectors[Lane.BACK_FILL],
+                        store=store,
+                        engine=engine,
+                        clock=clock,
+                        deployment=decided,
+                        holder=holder,
+                        names=deployed.connection_names(environment, decided.integration),
+                    )
+                    try:
+                        with _beating(worker.leases, is_shared=place.is_shared):
+                            _work(worker, clock, orders, say)
+                            worker.leave()
+                    finally:
+                        engine.stop()
     _say(say, {"drained": True})
+
+
+def _connectors(
+    configs: Mapping[str, Connection], store: Store, state: Path, clock: SystemClock
+) -> Mapping[Lane, Mapping[str, Connector]]:
+    tokens = Tokens()
+    keep = keep_in(store.database, state, clock)
+    return {
+        lane: {
+            name: connect(
+                name,
+                config,
+                clock=clock,
+                governor=governor_for(config, clock, keep=keep, lane=lane),
+                tokens=tokens,
+            )
+            for name, config in configs.items()
+        }
+        for lane in Lane
+    }
+
+
+def _holder(state: Path) -> str:
+    """
+    A name for this machine and state folder: the same in each life of a worker, and another one's on every other machine.
+
+    Two of one name would be refused by the engine, whose name is made of it.
+    """
+    folder = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]
+    return f"{socket.gethostname()}-{folder}"
+
+
+@contextmanager
+def _beating(leases: Leases, *, is_shared: bool) -> Iterator[None]:
+    """Tell the other agents' workers that this one lives, also while a batch takes long."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT.total_seconds()):
+            # While the database is away nobody can take this worker for dead either.
+            with suppress(TaglineError):
+                leases.beat()
+
+    thread = threading.Thread(target=beat, name="beat", daemon=True)
+    if is_shared:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if is_shared:
+            thread.join()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -190,11 +246,11 @@ def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int) -> None:
     while True:
         if done.records or swept or done.stopped != stopped:
             _say(say, {"activity": {**asdict(done), "swept": swept}})
-        for flow in sorted({*troubles, *worker.troubles}):
-            before, error = troubles.get(flow), worker.troubles.get(flow)
+        for topic in sorted({*troubles, *worker.troubles}):
+            before, error = troubles.get(topic), worker.troubles.get(topic)
             if (before and before.code) != (error and error.code):
                 reason = f"{error.message} ({error.code})" if error else ""
-                _say(say, {"trouble": {"flow": flow, "reason": reason}})
+                _say(say, {"trouble": {"topic": topic, "reason": reason}})
         troubles, stopped = worker.troubles, done.stopped
         if stopped == FENCED:
             return

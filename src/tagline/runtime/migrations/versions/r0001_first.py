@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 INSTANT = sa.String(27)
+ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 WAITING = sa.text("state = 'received' AND claimed IS NULL")
 
 
@@ -29,10 +30,11 @@ def upgrade() -> None:
         ["integration"],
         unique=True,
         sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
     )
     op.create_table(
         "inbox",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", ROW_NUMBER, primary_key=True),
         sa.Column("integration", sa.String, nullable=False),
         sa.Column("flow", sa.String, nullable=False),
         sa.Column("key", sa.String, nullable=False),
@@ -52,17 +54,22 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     record = ["integration", "flow", "key"]
-    op.create_index("one_waiting_row", "inbox", record, unique=True, sqlite_where=WAITING)
-    op.create_index("inbox_due", "inbox", ["integration", "due_at"], sqlite_where=WAITING)
+    op.create_index(
+        "one_waiting_row", "inbox", record, unique=True, sqlite_where=WAITING, postgresql_where=WAITING
+    )
+    op.create_index(
+        "inbox_due", "inbox", ["integration", "due_at"], sqlite_where=WAITING, postgresql_where=WAITING
+    )
     op.create_index(
         "inbox_claimed",
         "inbox",
         record,
         sqlite_where=sa.text("state = 'received' AND claimed IS NOT NULL"),
+        postgresql_where=sa.text("state = 'received' AND claimed IS NOT NULL"),
     )
     op.create_table(
         "effects",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", ROW_NUMBER, primary_key=True),
         sa.Column("deployment", sa.String, nullable=False),
         sa.Column("integration", sa.String, nullable=False),
         sa.Column("flow", sa.String, nullable=False),
@@ -91,6 +98,7 @@ def upgrade() -> None:
         "effects",
         ["integration", "record"],
         sqlite_where=sa.text("state = 'intended'"),
+        postgresql_where=sa.text("state = 'intended'"),
     )
     op.create_index("effects_of_record", "effects", ["integration", "flow", "record"])
     op.create_index("effects_of_target", "effects", ["system", "entity", "target_id"])
@@ -124,7 +132,7 @@ def upgrade() -> None:
     op.create_index("references_of_target", "cross_references", ["system", "entity", "target_id"])
     op.create_table(
         "dead_letters",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", ROW_NUMBER, primary_key=True),
         sa.Column("integration", sa.String, nullable=False),
         sa.Column("flow", sa.String, nullable=False),
         sa.Column("key", sa.String, nullable=False),
@@ -147,4 +155,5 @@ def upgrade() -> None:
         record,
         unique=True,
         sqlite_where=sa.text("state <> 'resolved'"),
+        postgresql_where=sa.text("state <> 'resolved'"),
     )
