@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -175,7 +176,7 @@ def test_a_step_is_short_and_others_write_between_two(tmp_path):
         for _ in passing:
             counts.append((count(store, effects), count(store, seen)))
             put(store, effects, [effect(0)])
-        steps = [a - b for (a, _), (b, _) in zip(counts, counts[1:], strict=False)]
+        steps = [a - b for (a, _), (b, _) in pairwise(counts)]
         assert max(steps) <= retention.WINDOW
         assert (count(store, effects), count(store, seen)) == (1 + len(counts), 0)
 

@@ -264,7 +264,7 @@ def test_workers_that_write_all_the_while_lose_nothing_and_leave_nothing_under_o
         assert min(map(len, numbers.values())) > 1
         assert house.status() == {
             used[-1]: ("active", len(found), True),
-            **{key: ("retired", 0, False) for key in used[:-1]},
+            **dict.fromkeys(used[:-1], ("retired", 0, False)),
         }
         wanted = make_intent()
         for row in found:
