@@ -6,7 +6,7 @@ import difflib
 import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,11 +14,12 @@ from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say
 from tagline.cli.packages import package_of
 from tagline.cli.state import State, state_of
-from tagline.cli.trail import render, to_json
 from tagline.domain.environment import EnvironmentConfig
 from tagline.domain.model import Model
 from tagline.errors import TaglineError, UsageError
-from tagline.runtime.trails import Sought, Source, Trails
+
+if TYPE_CHECKING:
+    from tagline.runtime.trails import Sought, Source
 
 SYSTEMS: Final[Mapping[str, str]] = {
     "3dcart": "shift4shop",
@@ -48,6 +49,9 @@ def trace(
     SYSTEM is 3dcart, dataverse, finance or a connection's name; ENTITY is its name there, such as `order` or `sales order`; KEY is
     the record's own key, an invoice number, the id of a row it became, or an alternate key of that row.
     """
+    from tagline.cli.trail import render, to_json
+    from tagline.runtime.trails import Sought, Trails
+
     with state_of(environment) as state:
         kind, connection = system_of(system, state.config)
         model = model_of(kind, " ".join(entity))
@@ -156,6 +160,8 @@ def _plain(name: str) -> str:
 
 
 def _sources(state: State, integrations: Sequence[str], connection: str) -> Iterator[Source]:
+    from tagline.runtime.trails import Source
+
     for name in integrations:
         try:
             package = package_of(state, name)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tagline.cli.output import table
+from tagline.domain.model import Ref
 from tagline.runtime.images import key_from_text
 from tagline.runtime.trails import Change, Step, Trail
 
 WIDEST: Final = 60
 """Characters of one value; an address or a description would push the others off the screen."""
+HOLDING: Final = ("effect", "override")
+"""Steps whose fields have values; a dead letter only names the wrong ones."""
+INDENT: Final = " " * 23
 
 
 def render(trail: Trail, *, values: bool = False) -> str:
@@ -22,7 +26,10 @@ def render(trail: Trail, *, values: bool = False) -> str:
     lines.append("")
     for step in trail.steps:
         lines.append(_line(step, several=several))
-        lines += [f"      {_change(change, values=values)}" for change in step.fields] if values else []
+        if values and step.kind in HOLDING:
+            lines += [INDENT + _change(change) for change in step.fields]
+        elif step.fields:
+            lines.append(INDENT + ", ".join(change.field for change in step.fields))
     return "\n".join(lines)
 
 
@@ -44,7 +51,12 @@ def to_json(trail: Trail, *, values: bool = False) -> dict[str, Any]:
                 "deployment": step.deployment,
                 "version": step.version,
                 "author": step.author,
-                "fields": [vars(change) if values else change.field for change in step.fields],
+                "fields": [
+                    {"field": change.field, "before": _plain(change.before), "after": _plain(change.after)}
+                    if values and step.kind in HOLDING
+                    else change.field
+                    for change in step.fields
+                ],
             }
             for step in trail.steps
         ],
@@ -56,26 +68,30 @@ def _line(step: Step, *, several: bool) -> str:
     if several and step.record:
         parts.append(step.record[2])
     told = step.what + (f": {step.outcome}" if step.outcome else "")
-    if step.fields and len(step.fields) > 0:
-        told += f" [{', '.join(change.field for change in step.fields)}]"
     if step.author:
         told += f", by {step.author}"
-    if step.deployment:
-        told += (
-            f" · {step.version or '?'} ({step.deployment})"
-            if step.kind != "deployment"
-            else f" ({step.deployment})"
-        )
+    if step.kind == "deployment":
+        told += f" ({step.deployment})"
+    elif step.deployment:
+        told += f" · {step.version or 'release unknown'} ({step.deployment})"
     return "  ".join([*parts, told])
 
 
-def _change(change: Change, *, values: bool) -> str:
-    return f"{change.field}: {_short(change.before)} -> {_short(change.after)}" if values else change.field
+def _change(change: Change) -> str:
+    return f"{change.field}: {_short(change.before)} -> {_short(change.after)}"
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value in (None, "") else str(value)
+    text = "nothing" if value in (None, "") else str(_plain(value))
     return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+
+
+def _plain(value: Any) -> Any:
+    return (
+        f"{value.model.remote.entity} {', '.join(str(each) for _, each in value.key)}"
+        if isinstance(value, Ref)
+        else value
+    )
 
 
 def _key(text: str) -> str:
