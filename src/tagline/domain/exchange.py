@@ -106,6 +106,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A row of a list that names no record, so that nobody can ask for it."""
+
+    mark: str
+    """The same each time that the row is found as it is."""
+    field: str
+    """The column that should hold the id; empty where the row is no record at all."""
+    reason: str
+    """What stands there, never the value."""
+
+
+@dataclass(frozen=True)
 class Changes:
     """One page of changes and where the next read starts."""
 
@@ -113,6 +125,8 @@ class Changes:
     cursor: str
     """Opaque to everyone but its connector; never goes backwards."""
     more: bool
+    unread: Sequence[Unread] = ()
+    """Rows of this page that name no record; the cursor goes past them."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,16 @@ class Channel:
         self._told = {each for each in self._told if each[:2] != told[:2]}
         self._waiting[told] = message
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is being told."""
+        return self._aside.is_busy
+
+    @property
+    def left(self) -> int:
+        """Messages that were not told yet."""
+        return len(self._waiting)
+
     def has_told(self, told: Ticket) -> bool:
         return told in self._told
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 from tagline.domain.alert_rules import CALM_FOR
 from tagline.domain.alerting import Trouble
 from tagline.runtime.counts import Count, from_plain
-from tagline.runtime.endings import FENCED
+from tagline.runtime.endings import FENCED, LOST
 
-HANDED_OVER: Final = frozenset({FENCED, "lease-lost"})
+HANDED_OVER: Final = frozenset({FENCED, LOST})
 """Codes of a worker that has a successor, which is no trouble."""
 _CODE: Final = re.compile(r"\(([a-z][a-z0-9-]*)\)$")
 """How a reason ends."""
@@ -44,7 +44,7 @@ class Hearing:
                 told = message["trouble"]
                 code = _CODE.search(told["reason"])
                 # Without a code it is over: every trouble of ours has one.
-                self._note(integration, told["flow"], code[1] if code else "", now)
+                self._note(integration, told["topic"], code[1] if code else "", now)
             self._counts += [(integration, count) for count in from_plain(message.get("counts"))]
             if "exited" in message:
                 self._sweeps.pop(deployment, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -24,6 +25,16 @@ FORMAT_VARIABLE: Final = "TAGLINE_LOG_FORMAT"
 _DEPLOYMENT: Final = re.compile(r"^(?P<deployment>(?P<integration>[a-z][a-z0-9_]*)-[0-9]{6}): ")
 _EVENT: Final = re.compile(r"^(activated|verified|failed|drained|webhook|alert|printed)\b")
 _CODE: Final = re.compile(r"\((?P<code>[a-z][a-z0-9]*(?:-[a-z0-9]+)+)\)$")
+
+
+def format_of(text: str) -> Format:
+    """The format that a word names; anything else is text."""
+    return "json" if text == "json" else "text"
+
+
+def to_stderr(line: str) -> None:
+    """Write a line where lines go, whatever code has put in place of `sys.stderr`."""
+    os.write(2, f"{line}\n".encode(errors="backslashreplace"))
 
 
 class Log:

@@ -9,6 +9,7 @@ from itertools import count
 
 from tagline.clock import Clock
 from tagline.connectors.budget_limits import Told
+from tagline.domain.exchange import Row
 from tagline.errors import Disposition
 from tagline.runtime.counts import BATCH_S, EFFECTS, RECORDS, REQUESTS, Counts
 from tagline.runtime.inbox import Dead, Done, Finished, InboxRow
@@ -210,8 +211,8 @@ class _Watched:
         )
         return doubts
 
-    def resolve(self, entry: int, happened: bool) -> None:
-        self._inner.resolve(entry, happened)
+    def resolve(self, entry: int, happened: bool, row: Row | None = None) -> None:
+        self._inner.resolve(entry, happened, row)
         known = self._observer.open.pop(entry, None)
         if known:
             intent, began, first = known

@@ -12,9 +12,10 @@ and hold names, codes and numbers; no key, no payload. Nothing of OpenTelemetry 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from typing import Final, Protocol
 
 from tagline.domain.environment import TelemetrySection
@@ -102,7 +103,7 @@ class OtlpTraces:
     """
 
     def __init__(
-        self, endpoint: str, *, authorization: str, environment: str, process: str, version: str
+        self, endpoint: str, *, authorization: str, environment: str, process: str, release: str
     ) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -120,11 +121,11 @@ class OtlpTraces:
             {
                 "service.name": "tagline",
                 "service.namespace": environment,
-                "service.version": version,
+                "service.version": release,
                 "tagline.process": process,
             }
         )
-        self._scope = InstrumentationScope("tagline", version)
+        self._scope = InstrumentationScope("tagline", release)
 
     def tell(self, spans: Iterable[Span]) -> None:
         from opentelemetry.sdk.trace import ReadableSpan
@@ -161,15 +162,21 @@ def _nanoseconds(at: datetime) -> int:
 
 
 def traces_of(
-    config: TelemetrySection, *, authorization: str, environment: str, process: str, version: str
+    config: TelemetrySection, environment: str, process: str, secret: Callable[[str], str]
 ) -> Traces | None:
-    """Where this environment's traces go; None where they are switched off, which imports and costs nothing."""
+    """
+    Where this environment's traces go; None where they are switched off, which imports and costs nothing.
+
+    Args:
+        process: `agent` or `worker`.
+        secret: Resolves a reference.
+    """
     if not config.otlp_endpoint:
         return None
     return OtlpTraces(
         config.otlp_endpoint,
-        authorization=authorization,
+        authorization=secret(config.otlp_authorization) if config.otlp_authorization else "",
         environment=environment,
         process=process,
-        version=version,
+        release=version("tagline"),
     )

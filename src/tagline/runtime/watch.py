@@ -6,6 +6,7 @@ It decides nothing about the work and never holds it up: it reads, judges by the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ from tagline.connectors.checkup import last_day
 from tagline.connectors.http import Transport
 from tagline.connectors.secrets import resolve_secret
 from tagline.domain.alert_rules import judge
-from tagline.domain.alerting import BudgetFacts, Facts, FlowFacts, Trouble, message, occasion
+from tagline.domain.alerting import Alert, BudgetFacts, Facts, FlowFacts, Kind, Trouble, message, occasion
 from tagline.domain.environment import EntraConnection, EnvironmentConfig, Identity
 from tagline.domain.redaction import Redactor
 from tagline.errors import TaglineError, UsageError
@@ -31,16 +32,23 @@ from tagline.runtime.alerts import AlertBook
 from tagline.runtime.arrivals import ArrivalBook
 from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.channels import Channel, Send, apprise_sender, ticket
+from tagline.runtime.counts import Counts
+from tagline.runtime.deliveries import Deliveries
 from tagline.runtime.health import Health, PostHealth, SweepHealth
 from tagline.runtime.hearing import Hearing
 from tagline.runtime.heartbeat import Heartbeat
+from tagline.runtime.intake import Inbox
 from tagline.runtime.metrics import Metrics
+from tagline.runtime.reporter import reason
 from tagline.runtime.snapshot import Snapshot
 from tagline.runtime.store import Store
+from tagline.runtime.telemetry import traces_of
 
 EVERY: Final = timedelta(seconds=15)
 """Between two looks at the state database."""
 EXPIRIES_EVERY: Final = timedelta(hours=1)
+END_S: Final = 3.0
+"""What an agent that ends waits for each of its channels."""
 BRIM: Final = 0.98
 """Share of a binding limit that counts as all of it."""
 
@@ -78,6 +86,9 @@ class Watch:
         self._log = log
         self._secret = secret
         self._hearing = Hearing()
+        self._counts = Counts()
+        """Of what the intake takes in."""
+        self._traces = traces_of(config.telemetry, config.environment, "agent", secret)
         self.metrics = Metrics(config.environment, version("tagline")) if config.telemetry.metrics else None
         rules = config.alerts
         self._channels = [Channel(each, sender(each, secret(each))) for each in rules.channels]
@@ -95,18 +106,32 @@ class Watch:
         self.health = Health(config.environment, agent, self._began)
         """As of the last look."""
 
-    def begin(self, store: Store) -> None:
-        """The state database is open."""
-        self._books = _Books(store, self._agent, self._state, self._clock)
+    def begin(self, store: Store) -> Inbox:
+        """The state database is open; returns it as the intake is to see it."""
+        self._books = _Books(store, self._fellow(store), self._state, self._clock)
         self._began = self._clock.now()
+        return Deliveries(store, store, self._config.environment, self._counts, self._traces, self._clock)
+
+    def _fellow(self, store: Store) -> str:
+        """Two agents of one machine have its name in common, unless they are given others."""
+        if not store.database.place.is_shared:
+            return self._agent
+        return f"{self._agent}-{hashlib.sha256(str(self._state.resolve()).encode()).hexdigest()[:8]}"
 
     def end(self) -> None:
-        """The agent ends by intention."""
+        """The agent ends by intention; what it was about to tell is told, if that is quick."""
+        self.settle(END_S)
         if self._books:
             self._quietly("the agents' table", self._books.fellows.leave)
             self._books = None
         if self._heartbeat:
             self._heartbeat.close()
+        if self._traces:
+            self._traces.close()
+
+    def tell(self) -> Mapping[str, Any]:
+        """How the environment fared at the last look, for `/readyz`."""
+        return self.health.plain()
 
     def hear(self, deployment: str, told: Mapping[str, Any]) -> None:
         """Take a line of a worker; called from its thread."""
@@ -122,9 +147,24 @@ class Watch:
             self._quietly("the watch", lambda: self._look(self._opened, posts, now))
         self._quietly("alerts", lambda: self._tell(self._opened, now))
         if self._heartbeat:
-            _, wrong = self._heartbeat.look(now, is_well=self.health.is_well)
-            if wrong:
-                self._trouble("heartbeat", f"{wrong.message} ({wrong.code})")
+            self._beat(now, is_well=self.health.is_well)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until what was given to threads has come to an end, so long for each at most."""
+        now = self._clock.now()
+        if self._heartbeat:
+            self._beat(now, is_well=False, timeout_s=timeout_s)
+        while self._books and any(channel.is_busy for channel in self._channels):
+            before = [channel.left for channel in self._channels]
+            self._quietly("alerts", lambda: self._tell(self._opened, now, timeout_s))
+            if before == [channel.left for channel in self._channels]:
+                return
+
+    def _beat(self, now: datetime, *, is_well: bool, timeout_s: float = 0.0) -> None:
+        assert self._heartbeat is not None
+        ended, wrong = self._heartbeat.look(now, is_well=is_well, timeout_s=timeout_s)
+        if ended:
+            self._trouble("heartbeat", reason(wrong) if wrong else "")
 
     @property
     def _opened(self) -> _Books:
@@ -154,6 +194,7 @@ class Watch:
         if self.metrics:
             for integration, count in self._hearing.take_counts():
                 self.metrics.count(integration, [count])
+            self.metrics.count("", self._counts.take())
             self._count_deaths(posts)
             self.metrics.observe(seen, self.health, budgets, now)
 
@@ -283,26 +324,28 @@ class Watch:
 
     # Telling
 
-    def _tell(self, books: _Books, now: datetime) -> None:
-        for alert in books.alerts.to_tell():
-            said = occasion(alert, now)
-            if said is None:
-                continue
-            told = ticket(alert, said, alert.told_at or now)
-            channels = [each for each in self._channels if each.name != alert.subject]
-            for channel in channels:
-                text = message(alert, said, self._config.environment, self._link, now)
-                channel.offer(
-                    told, replace(text, title=self._redact(text.title), body=self._redact(text.body))
-                )
-            if not channels or any(channel.has_told(told) for channel in channels):
-                books.alerts.tell(alert, said, now)
+    def _tell(self, books: _Books, now: datetime, timeout_s: float = 0.0) -> None:
+        untold = [(alert, said) for alert in books.alerts.to_tell() if (said := occasion(alert, now))]
+        for alert, said in untold:
+            text = message(alert, said, self._config.environment, self._link, now)
+            clean = replace(text, title=self._redact(text.title), body=self._redact(text.body))
+            for channel in self._others(alert):
+                channel.offer(ticket(alert, said, alert.told_at or now), clean)
         for channel in self._channels:
-            wrong = channel.look(now)
+            wrong = channel.look(now, timeout_s)
             if wrong:
-                self._trouble(f"alert channel {channel.name}", f"{wrong.message} ({wrong.code})")
+                self._trouble(f"alert channel {channel.name}", reason(wrong))
             elif channel.failing_since is None:
                 self._trouble(f"alert channel {channel.name}", "")
+        for alert, said in untold:
+            channels = self._others(alert)
+            told = ticket(alert, said, alert.told_at or now)
+            if not channels or any(channel.has_told(told) for channel in channels):
+                books.alerts.tell(alert, said, now)
+
+    def _others(self, alert: Alert) -> list[Channel]:
+        """The channels that can tell of an alarm: not the one it is about."""
+        return [each for each in self._channels if (alert.kind, alert.subject) != (Kind.CHANNEL, each.name)]
 
     @property
     def _link(self) -> str:
@@ -312,8 +355,8 @@ class Watch:
         """The watch's own trouble is told, and keeps nobody from work."""
         try:
             what()
-        except TaglineError as error:
-            self._trouble(topic, f"{error.message} ({error.code})")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the watch, the agent goes on
+            self._trouble(topic, reason(error))
         else:
             self._trouble(topic, "")
 
