@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -19,6 +19,7 @@ from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyp
 
 from tagline.domain.system import Cron, Schedule, Sweep
 from tagline.errors import UsageError
+from tagline.flow.declare import Flow
 
 FIELDS: Final = ("minute", "hour", "day of month", "month", "day of week")
 _RANDOM: Final = re.compile(r"(^|,)[RH](\(|/|,|$)", re.IGNORECASE)
@@ -65,13 +66,6 @@ def cron(expression: str, *, zone: str) -> Cron:
     return made
 
 
-def described(schedule: Schedule) -> str:
-    """A schedule for people."""
-    if isinstance(schedule, Sweep):
-        return f"every {schedule.every}"
-    return f"{schedule.expression} in {schedule.zone}"
-
-
 @lru_cache(maxsize=256)
 def due_after(schedule: Schedule, last: datetime) -> datetime:
     """
@@ -87,14 +81,24 @@ def due_after(schedule: Schedule, last: datetime) -> datetime:
     return next(instant for instant in _instants(schedule.expression, wall, zone) if instant > last)
 
 
-def coming(schedule: Schedule, now: datetime, count: int = 3) -> tuple[datetime, ...]:
+def coming(schedule: Cron, now: datetime, count: int = 3) -> tuple[datetime, ...]:
     """The next times after an instant, on the clocks of the schedule's zone."""
-    zone = UTC if isinstance(schedule, Sweep) else ZoneInfo(schedule.zone)
     times = []
     for _ in range(count):
         now = due_after(schedule, now)
-        times.append(now.astimezone(zone))
+        times.append(now.astimezone(ZoneInfo(schedule.zone)))
     return tuple(times)
+
+
+def told(flows: Iterable[Flow], now: datetime) -> str:
+    """What flows do at times on a wall, and when next, as one sentence for people; empty where none does."""
+    return "; ".join(
+        f"{flow.name}: {what} at {schedule.expression} in {schedule.zone}, next "
+        + ", ".join(f"{time:%a %Y-%m-%d %H:%M}" for time in coming(schedule, now))
+        for flow in flows
+        for what, schedule in flow.schedules.items()
+        if isinstance(schedule, Cron)
+    )
 
 
 def _instants(expression: str, wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:

@@ -34,8 +34,8 @@ UNANSWERED: Final = frozenset(
 """Codes of calls that the remote, or a proxy in its place, did not answer as it should."""
 UNTOLD: Final = UNANSWERED | {"remote-throttled"}
 """Codes that say nothing for the remote: our own budget may be what refused."""
-ABOUT_A_RECORD: Final = frozenset({"remote-failed"})
-"""Of these, the one that a single record may bring about at a remote that is well: an answer of 500."""
+ABOUT_A_RECORD: Final = frozenset({"remote-failed", "remote-outcome-unknown"})
+"""Of these, those that a single record may bring about at a remote that is well: an answer of 500, a write that takes too long."""
 CONNECTION_AWAY: Final = "connection-away"
 """Code of what was not tried."""
 

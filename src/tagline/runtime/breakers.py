@@ -117,7 +117,7 @@ class Breakers:
             return
         raise TryAgainError(
             f"{line.connection} does not answer since {found.since:%Y-%m-%d %H:%M}Z ({found.code})",
-            code=breaker.CONNECTION_AWAY,
+            code="connection-away",
             where={"connection": line.connection},
             hint="nothing to do unless it lasts; then ask the remote's operator",
             disposition=Disposition.RETRY,
