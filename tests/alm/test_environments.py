@@ -190,6 +190,16 @@ def test_changes_name_path_values_and_layer(world: World) -> None:
     assert old.digest != new.digest
 
 
+def test_who_is_told_of_alarms_redeploys_nothing(world: World) -> None:
+    old = environments.render(world.ann, "dev")
+    world.commit({"environments/dev.toml": DEV + '\n[alerts]\nchannels = ["env:CHANNEL"]\n'})
+    new = environments.render(world.ann, "dev")
+    assert new.config.alerts.channels == ("env:CHANNEL",)
+    assert environments.for_integration(new.config, "orders") == environments.for_integration(
+        old.config, "orders"
+    )
+
+
 SETTINGS = st.dictionaries(
     st.text(min_size=1, max_size=8),
     st.recursive(

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LOOK_S = 0.05
 
 
@@ -121,11 +120,12 @@ def cpu_s(processes: Iterable[int]) -> float:
 
 
 def memory_mb(processes: Iterable[int], what: str = "VmRSS") -> float:
-    """Resident memory; `VmHWM` for the most it ever was. What processes share counts in each."""
+    """Resident memory; `VmHWM` for the most it ever was. What processes share counts in each, but for `Pss`."""
     total = 0
     for process in processes:
+        file = Path(f"/proc/{process}") / ("smaps_rollup" if what == "Pss" else "status")
         with suppress(OSError):
-            for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            for line in file.read_text().splitlines():
                 if line.startswith(f"{what}:"):
                     total += int(line.split()[1])
     return total / 1024

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tagline.clock import SystemClock
 from tagline.connectors.odata.batch import Part, requests_of
+from tagline.sandbox.faults import BrokenConnection, Fault
 from tagline.sandbox.page import Site
 from tagline.sandbox.sandbox import Endpoints, Sandbox
 from tagline.sandbox.serve import serve
@@ -39,22 +40,23 @@ class Sink:
 
     template: tuple[bytes, ...] = ()
     """An order's JSON, cut where its number belongs."""
+    first: int = FIRST_ORDER
+    """Number of the shop's oldest order; the others follow it."""
     orders: int = 0
-    """How many the shop has; their numbers follow each other from `FIRST_ORDER` on."""
+    """How many the shop has."""
     rows: dict[int, str] = field(default_factory=dict)
     """Ids of contacts by order."""
     arrived: dict[int, float] = field(default_factory=dict)
     """When the first effect of an order came; monotonic seconds."""
-    sent: int = 0
-    """Effects that came, repeated ones included."""
+    is_down: bool = False
 
     def reset(self, orders: int) -> None:
-        self.orders, self.sent = orders, 0
+        """Have so many new orders and nothing else, none of which had these numbers before."""
+        self.first, self.orders = self.first + self.orders, orders
         self.rows.clear()
         self.arrived.clear()
 
     def note(self, order: int) -> None:
-        self.sent += 1
         self.arrived.setdefault(order, time.monotonic())
 
     def order(self, number: int) -> bytes:
@@ -72,7 +74,7 @@ class Shop:
         _, found, rest = request.path.partition("/Orders")
         if not found or request.method != "GET":
             return self.inner.handle(request)
-        first, last = FIRST_ORDER, FIRST_ORDER + self.sink.orders - 1
+        first, last = self.sink.first, self.sink.first + self.sink.orders - 1
         if rest:
             number = int(rest.strip("/"))
             rows = [number] if first <= number <= last else []
@@ -94,6 +96,8 @@ class Organisation:
     inner: Site
 
     def handle(self, request: Request) -> Response:
+        if self.sink.is_down:
+            raise BrokenConnection(Fault.RESET_BEFORE)
         if not request.path.endswith("/$batch"):
             told = self.inner.handle(request)
             # The sandbox tells what is left of limits that this remote does not have.
@@ -142,7 +146,7 @@ class Trivial(Sandbox):
 
 
 class Plain(asyncio.Protocol):
-    """`POST /effect/<order>` is an effect; `POST /reset/<orders>` and `GET /arrived` are the bench's."""
+    """`POST /effect/<order>` is an effect; `POST /reset/<orders>`, `POST /down/<0 or 1>` and `GET /arrived` are the bench's."""
 
     sink = Trivial.sink
 
@@ -162,7 +166,11 @@ class Plain(asyncio.Protocol):
             if len(self._read) < whole:
                 return
             del self._read[:whole]
-            body = self._answer(head.split(" ", 2)[1])
+            path = head.split(" ", 2)[1]
+            if self.sink.is_down and path.startswith("/effect"):
+                self._transport.abort()
+                return
+            body = self._answer(path)
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                 % (len(body), body)
@@ -174,10 +182,13 @@ class Plain(asyncio.Protocol):
                 self.sink.note(int(order))
             case ["", "reset", orders]:
                 self.sink.reset(int(orders))
+                return b'{"first":%d}' % self.sink.first
+            case ["", "down", now]:
+                self.sink.is_down = now == "1"
             case ["", "arrived"]:
-                return json.dumps({"arrived": self.sink.arrived, "sent": self.sink.sent}).encode()
+                return json.dumps({"arrived": self.sink.arrived}).encode()
             case ["", "count"]:
-                return b'{"count":%d}' % len(self.sink.arrived)
+                return b'{"count":%d}' % len(self.sink.arrived.keys() - {0})
         return b'{"ok":true}'
 
 

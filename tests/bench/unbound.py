@@ -54,7 +54,9 @@ class OneDecision:
             shutil.copy(self.folder / name, directory / name)
 
     def report(self, report: Report) -> None:
-        print(json.dumps({"report": report.state, "code": report.code, "message": report.message}), flush=True)
+        print(
+            json.dumps({"report": report.state, "code": report.code, "message": report.message}), flush=True
+        )
 
     def roll_back(self, deployment: Deployment, reason: str, *, hold: bool) -> None:
         raise RuntimeError(reason)
@@ -62,9 +64,7 @@ class OneDecision:
 
 def spawn(directory: Path, state: Path, on_message: Callable[[Mapping[str, Any]], None]) -> WorkerProcess:
     command = [sys.executable, str(HERE), "worker", str(directory), "--state", str(state)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     return WorkerHandle(process, on_message)
 
 

@@ -15,7 +15,7 @@ from tagline.domain.environment import DataverseConnection, Shift4ShopConnection
 SECRETS = {
     "env:KEY": "canary-private-key",
     "env:TOKEN": "canary-token",
-    "env:HOOK": "canary-hook",
+    "env:HOOK": "canary-hook-0123456",
     "env:SECRET": "canary-secret",
 }
 Handler = Callable[[httpx.Request], httpx.Response]

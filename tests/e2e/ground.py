@@ -102,11 +102,11 @@ def deliver_again(ground: Scratch, environment: str = "dev") -> None:
         webhooks.on_queued()
 
 
-def prove(ground: Scratch) -> str:
+def prove(ground: Scratch, integration: str = INTEGRATION) -> str:
     """Record, as `tagline check` does, that the integration on main passed; returns its closure."""
     repo = Repository.open(ground.work)
     repo.refresh()
-    found = closure.of(repo, repo.main(), INTEGRATION)
+    found = closure.of(repo, repo.main(), integration)
     passed = Evidence(
         closure=found.digest,
         kind="check",
@@ -118,10 +118,10 @@ def prove(ground: Scratch) -> str:
     return found.digest
 
 
-def release(ground: Scratch) -> None:
+def release(ground: Scratch, integration: str = INTEGRATION) -> None:
     """Prove what main holds and give it its name."""
-    prove(ground)
-    ground.tagline("release", INTEGRATION)
+    prove(ground, integration)
+    ground.tagline("release", integration)
 
 
 def write_version(ground: Scratch, version: str, *edits: tuple[str, str, str]) -> None:

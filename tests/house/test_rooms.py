@@ -34,6 +34,9 @@ DOORS = {
     "uvicorn": ("runtime/serve.py", "sandbox/serve.py"),
     "trustme": ("sandbox/ca.py",),
     "click": ("cli/",),
+    "apprise": ("runtime/channels.py",),
+    "prometheus_client": ("runtime/metrics.py",),
+    "opentelemetry": ("runtime/telemetry.py",),
     "croniter": ("flow/schedules.py",),
     "hypothesis": ("harness/",),
 }

@@ -6,7 +6,6 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-
 from tagline.clock import VirtualClock
 from tagline.domain.environment import EnvironmentConfig
 from tagline.errors import UsageError

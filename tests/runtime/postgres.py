@@ -29,7 +29,8 @@ def programs() -> Path | None:
 class Cluster:
     """A cluster on disk, and its server while it runs; every start listens on the same port."""
 
-    def __init__(self, found: Path, folder: Path) -> None:
+    def __init__(self, found: Path, folder: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self._found = found
         self._folder = folder
         # PostgreSQL refuses to run as root.
@@ -65,7 +66,7 @@ class Cluster:
             "port": self._port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self._durable else "off",
         }
         settings = [f"--{name}={value}" for name, value in options.items()]
         command = [self._found / "postgres", "-D", self._folder / "data", *settings]
@@ -88,11 +89,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(found: Path) -> Iterator[Cluster]:
-    """A new cluster that nobody has started yet."""
+def cluster(found: Path, *, durable: bool = False) -> Iterator[Cluster]:
+    """A new cluster that nobody has started yet; see `server`."""
     folder = Path(tempfile.mkdtemp(prefix="tagline-postgres-"))
     try:
-        made = Cluster(found, folder)
+        made = Cluster(found, folder, durable=durable)
         try:
             yield made
         finally:
@@ -102,9 +103,14 @@ def cluster(found: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def server(found: Path) -> Iterator[str]:
-    """Run a server; gives the address of a database in it, `postgresql://…`."""
-    with cluster(found) as made:
+def server(found: Path, *, durable: bool = False) -> Iterator[str]:
+    """
+    Run a server; gives the address of a database in it, `postgresql://…`.
+
+    Args:
+        durable: Commits wait for the disk, as where something is kept; tests need not.
+    """
+    with cluster(found, durable=durable) as made:
         made.start()
         yield made.url
 

@@ -219,6 +219,8 @@ class House:
         self.removals: list[tuple[str, tuple[str, ...]]] = []
         self.public_url = "http://intake.test"
         self.listen = ""
+        self.poll_seconds = 5.0
+        self.secret: Callable[[str], str] = SECRETS.__getitem__
         self.closure = ""
         """What processes say they run, instead of the truth."""
         self.agent = self.make_agent()
@@ -226,16 +228,26 @@ class House:
     def make_agent(self) -> Agent:
         return Agent(
             "dev",
-            AgentSection(listen=self.listen, public_url=self.public_url, state="state", state_key="env:KEY"),
+            AgentSection(
+                listen=self.listen,
+                public_url=self.public_url,
+                state="state",
+                state_key="env:KEY",
+                poll_seconds=self.poll_seconds,
+            ),
             self.branch,
             state=self.state,
             clock=self.clock,
             name="host",
             spawn=self.spawn,
-            secret=SECRETS.__getitem__,
+            secret=self.find_secret,
             connect=self.connect,
             log=self.lines.append,
         )
+
+    def find_secret(self, reference: str) -> str:
+        """As the machine has it now, which may change while the agent runs."""
+        return self.secret(reference)
 
     def restart(self) -> None:
         self.agent.stop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.runtime.making import before
@@ -11,7 +13,9 @@ from tests.runtime.making import before
 from tagline.clock import VirtualClock
 from tagline.connectors.budgets import governor_for, in_files
 from tagline.domain.environment import Connection, DataverseConnection, Shift4ShopConnection
-from tagline.errors import RecordError
+from tagline.errors import Disposition, RecordError, TryAgainError
+from tagline.runtime.breaker import FAILURES, Asking, Line
+from tagline.runtime.breakers import Breakers
 from tagline.runtime.database import Database
 from tagline.runtime.inbox import Hint, receive
 from tagline.runtime.key_ring import KeyRing, make_key
@@ -141,3 +145,18 @@ def test_a_state_of_the_release_before_is_read_though_it_has_no_lanes(tmp_path, 
     load = of(tmp_path, CONNECTIONS, clock)
     assert load is not None
     assert (load.waiting, load.back_fill) == (2, 0)
+
+
+def test_a_remote_that_is_away_is_told(tmp_path: Path, clock: VirtualClock) -> None:
+    _wait(tmp_path, clock, 1)
+    database = Database.open(tmp_path / "state.sqlite")
+    breakers = Breakers(database, clock, Random(1))
+    for _ in range(FAILURES):
+        error = TryAgainError("no answer", code="remote-unreachable", disposition=Disposition.RETRY)
+        breakers.unanswered(Line("crm", Asking.READ), error, ["1", "2"])
+    database.close()
+    load = of(tmp_path, CONNECTIONS, clock)
+    assert load is not None
+    assert [str(away) for away in load.away] == [
+        "crm is away since 2026-01-01 00:00Z (remote-unreachable); what needs it waits"
+    ]

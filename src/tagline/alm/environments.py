@@ -19,6 +19,7 @@ from tagline.alm import branches
 from tagline.alm import closure as closures
 from tagline.alm.git import Repository
 from tagline.domain.environment import (
+    AlertsSection,
     DataverseConnection,
     EnvironmentConfig,
     FinanceConnection,
@@ -97,9 +98,9 @@ def render(repo: Repository, name: str, commit: str | None = None) -> Rendered:
 
 
 def for_integration(config: EnvironmentConfig, integration: str) -> EnvironmentConfig:
-    """The part that matters to one integration, so that another one's settings do not redeploy it."""
+    """The part that matters to one integration, so that another one's settings, or who is told of alarms, do not redeploy it."""
     section = config.integrations.get(integration, IntegrationSection())
-    return config.model_copy(update={"integrations": {integration: section}})
+    return config.model_copy(update={"integrations": {integration: section}, "alerts": AlertsSection()})
 
 
 def digest(config: EnvironmentConfig) -> str:

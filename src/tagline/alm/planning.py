@@ -25,6 +25,7 @@ from tagline.domain.lifecycle import (
     StageKind,
 )
 from tagline.errors import RefusedError, UsageError
+from tagline.flow import schedules
 from tagline.integration import Integration, load, remotes
 
 
@@ -122,7 +123,7 @@ def plan_rollback(
         config_digest=before.config_digest,
         config_commit=before.config_commit,
         config_changes=environments.changes(_lenient(old), config, {}),
-        stages=_stages(_released(before), current, config, loaded, planted),
+        stages=_stages(_released(before), current, config, loaded, planted, at),
         hold=planted,
         reason=reason,
     )
@@ -209,7 +210,7 @@ def _forward(
         config_digest=rendered.digest,
         config_commit=rendered.commit,
         config_changes=_config_changes(repo, state, rendered, release.integration),
-        stages=() if null else _stages(release, current, config, integration, hold=None),
+        stages=() if null else _stages(release, current, config, integration, hold=None, at=at),
         warnings=(*_warnings(release, current, relied), *_unheard(integration, config)),
     )
 
@@ -331,6 +332,7 @@ def _stages(
     config: EnvironmentConfig,
     integration: Integration,
     hold: Hold | None,
+    at: datetime,
 ) -> tuple[Stage, ...]:
     """The four steps of every deployment, in sentences."""
     name = f"{release.integration} {release.version} ({closure.short(release.closure)})"
@@ -350,6 +352,8 @@ def _stages(
         activate += (
             f"; {hold.version} ({closure.short(hold.closure)}) is held and cannot be deployed here again"
         )
+    if by_the_clock := schedules.told(integration.flows.values(), at):
+        activate += f"; {by_the_clock}"
     return (
         Stage(
             kind=StageKind.PREPARE,

@@ -45,6 +45,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "tagline.cli.trace:trace",
         "Show everything that happened to one record, by any of its keys.",
     ),
+    "alerts": ("tagline.cli.alerting:alerts", "Show the alerts of an environment, or try its channels."),
+    "keys": ("tagline.cli.keys:keys", "Make, show, rotate and retire the keys of an environment's state."),
+    "privacy": ("tagline.cli.privacy:privacy", "Give out or erase what is stored about a data subject."),
+    "retention": ("tagline.cli.privacy:retention", "Delete what is older than an environment keeps it."),
     "doctor": (
         "tagline.cli.tenant:doctor",
         "Ask whether an environment's systems are ready for an integration; reads only.",

@@ -20,7 +20,9 @@ from tagline.errors import RefusedError, TaglineError
 
 if TYPE_CHECKING:
     from tagline.alm.status import Status
+    from tagline.runtime.agents import Seen
     from tagline.runtime.load import Load
+    from tagline.runtime.standing import Standing
 
 CLOCK = SystemClock()
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -146,7 +148,7 @@ def status(environment: str, as_json: bool) -> None:
     found = [s for s in known if environment in ("", s.environment)]
     if as_json:
         heres = {name: here.to_json() for name, here in _here(repo, {s.environment for s in found}).items()}
-        nowhere = {"agent_process": None, "load": None}
+        nowhere: dict[str, Any] = {"agent_process": None, "load": None, "agents": [], "alerts": []}
         out_json(
             [
                 {**s.model_dump(mode="json"), "last_report_s": _age_s(s), **heres.get(s.environment, nowhere)}
@@ -203,11 +205,18 @@ class _Here:
     load: Load
     agent: int | None
     """The process of the agent; None while none runs."""
+    standing: Standing
 
     def to_json(self) -> dict[str, Any]:
         load = self.load
         drains = {"drain_s": load.drain_s, "back_fill_drain_s": load.back_fill_drain_s}
-        return {"agent_process": self.agent, "load": {**asdict(load), **drains}}
+        return {"agent_process": self.agent, "load": {**asdict(load), **drains}, **self._standing()}
+
+    def _standing(self) -> dict[str, Any]:
+        return {
+            "agents": [dict(each.health) for each in self.standing.agents],
+            "alerts": [asdict(alert) for alert, _ in self.standing.alerts],
+        }
 
 
 def _explained(here: _Here) -> list[str]:
@@ -226,8 +235,22 @@ def _explained(here: _Here) -> list[str]:
             if load.back_fill
             else []
         ),
+        *(str(away) for away in load.away),
         *([f"{counted(load.dead_letters, 'open dead letter')}"] if load.dead_letters else []),
+        *(
+            f"agent {each.name}, {lasting(max(0.0, (CLOCK.now() - each.beat_at).total_seconds()))} ago: {_fares(each)}"
+            for each in here.standing.agents
+        ),
+        *(
+            f"alert {alert.kind}, {alert.state}: {alert.what}; next: {alert.command}"
+            for alert, _ in here.standing.alerts
+        ),
     ]
+
+
+def _fares(agent: Seen) -> str:
+    faults = agent.health.get("faults", [])
+    return "well" if agent.health.get("well") else "; ".join(faults) or "not well"
 
 
 def _waiting(number: int, noun: str) -> str:
@@ -240,6 +263,7 @@ def _here(repo: Repository, names: set[str]) -> dict[str, _Here]:
     from tagline.runtime import locks
     from tagline.runtime.load import load_of
     from tagline.runtime.places import state_place
+    from tagline.runtime.standing import standing_of
 
     found: dict[str, _Here] = {}
     for name in names:
@@ -251,7 +275,8 @@ def _here(repo: Repository, names: set[str]) -> dict[str, _Here]:
             say(f"what waits in {name} cannot be told: {error.message}")
             continue
         if load is not None:
-            found[name] = _Here(load, locks.holder(Path(config.agent.state) / locks.AGENT))
+            agent = locks.holder(Path(config.agent.state) / locks.AGENT)
+            found[name] = _Here(load, agent, standing_of(state_place(state, name)))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import socket
 import threading
@@ -14,31 +16,62 @@ from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say
 from tagline.cli.top import at_top
 from tagline.clock import SystemClock
+from tagline.connectors import resolve_secret
 from tagline.errors import TaglineError
 
 
 @click.command()
 @env_option
 @click.option("--name", default="", help="How the agent signs its reports.  [default: the host's name]")
-def run(environment: str, name: str) -> None:
+@click.option(
+    "--listen",
+    default="",
+    metavar="HOST:PORT",
+    help="Where this agent takes webhooks, where it is not the environment's only one here.  [default: agent.listen]",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object each.",
+)
+def run(environment: str, name: str, listen: str, log_format: str) -> None:
     """
     Run the agent of an environment until it is interrupted.
 
-    It follows the branch env/NAME, performs what was decided, serves webhooks, sweeps, and reports on observed/NAME.
+    It follows the branch env/NAME, performs what was decided, serves webhooks, sweeps, and reports on observed/NAME. With
+    TAGLINE_DATABASE_URL=postgresql://... any number of agents, each in its own working copy, share the work of an environment.
     """
     from tagline.alm.decisions import GitDecisions
     from tagline.runtime.agent import Agent
+    from tagline.runtime.logs import FORMAT_VARIABLE, LibraryLines, Log, format_of
+    from tagline.runtime.secrecy import redactor_of
+    from tagline.runtime.watch import Watch
 
     repo = at_top()
-    config = environments.render(repo, environment).config.agent
+    rendered = environments.render(repo, environment).config
+    config = rendered.agent.model_copy(update={"listen": listen} if listen else {})
     signed = name or socket.gethostname()
     clock = SystemClock()
 
-    def log(line: str) -> None:
-        say(f"{clock.now():%H:%M:%S}Z {line}")
-
+    redact = redactor_of(rendered, resolve_secret)
+    log = Log(environment, say, clock=clock, redact=redact, form=format_of(log_format))
+    logging.getLogger().addHandler(LibraryLines(log))
+    os.environ[FORMAT_VARIABLE] = log_format  # the workers write beside us
+    watch = Watch(rendered, agent=signed, state=Path(config.state), clock=clock, redact=redact, log=log)
     decisions = GitDecisions(repo, environment, by=f"{signed} <agent@{environment}>", clock=clock)
-    agent = Agent(environment, config, decisions, state=Path(config.state), clock=clock, name=signed, log=log)
+    agent = Agent(
+        environment,
+        config,
+        decisions,
+        state=Path(config.state),
+        clock=clock,
+        name=signed,
+        keep=rendered.retention,
+        log=log,
+        watch=watch,
+    )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())

@@ -14,6 +14,7 @@ from tagline.connectors.budget_limits import (
     ExecutionTime,
     InFlight,
     LeakyBucket,
+    Told,
     Window,
 )
 from tagline.connectors.governor import Governor, Keeper
@@ -66,6 +67,7 @@ def governor_for(
     keep: Keep | None = None,
     lane: Lane = Lane.LIVE,
     one_by_one: bool = False,
+    listener: Callable[[Told], None] | None = None,
 ) -> Governor:
     """
     The governor that one connection's requests pass.
@@ -73,10 +75,11 @@ def governor_for(
     Args:
         keep: Where the environment's processes keep it together; None keeps it in this process.
         one_by_one: Requests go out one after the other, so that a recording comes out alike each time.
+        listener: Is told of each answer.
     """
     pace = fresh_pace(config)
     keeper = pace if keep is None else keep(_name(config), pace)
-    return Governor(clock, keeper, 1 if one_by_one else _in_flight(config), lane=lane)
+    return Governor(clock, keeper, 1 if one_by_one else _in_flight(config), lane=lane, listener=listener)
 
 
 def in_files(state: Path, clock: Clock) -> Keep:

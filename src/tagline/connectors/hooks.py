@@ -1,7 +1,11 @@
-"""Addresses that remotes post webhooks to: `<public url>/hooks/<integration>/<connection>/<event>/<token>`."""
+"""
+Addresses that remotes post webhooks to: `<public url>/hooks/<integration>/<connection>/<event>/<token>`, or with the
+token's name in its place where the remote can be told to send the token in a header.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -25,6 +29,11 @@ def hooks_of(public_url: str, integration: str, connection: str) -> str:
 def address_of(hooks: str, event: str, token: str) -> str:
     """Where an event is posted to."""
     return f"{hooks.rstrip('/')}/{event}/{token}"
+
+
+def name_of(token: str) -> str:
+    """A token's name: what stands in an address in the token's place where the token itself travels in the header."""
+    return f"token-{hashlib.sha256(f'tagline webhook token {token}'.encode()).hexdigest()[:16]}"
 
 
 def webhook_tokens(name: str, reference: str, secrets: Callable[[str], str]) -> tuple[str, ...]:

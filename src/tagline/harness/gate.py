@@ -17,9 +17,11 @@ from pydantic import ValidationError
 
 from tagline.alm import closure, environments
 from tagline.alm.git import Repository
+from tagline.clock import SystemClock
 from tagline.domain.lifecycle import Evidence, Verdict
 from tagline.domain.settings import Settings
 from tagline.errors import InconclusiveError, TaglineError, UsageError
+from tagline.flow import schedules
 from tagline.harness import cassettes, laws, rehearsal, replaying
 from tagline.harness.result import Finding, GateResult, StepResult
 from tagline.integration import Integration, libraries_of, load_from
@@ -155,10 +157,12 @@ def _shape(subject: _Subject) -> StepResult:
     """It loads: every mapping and flow is in its fixed shape, every rule names fields that exist."""
     found = subject.integration
     rules = sum(len(m.rules) for m in found.mappings.values())
+    by_the_clock = schedules.told(found.flows.values(), SystemClock().now())
     return StepResult(
         "shape",
         Verdict.PASSED,
-        f"{len(found.flows)} flow, {len(found.mappings)} mappings, {rules} rules",
+        f"{len(found.flows)} flow, {len(found.mappings)} mappings, {rules} rules"
+        + (f"; {by_the_clock}" if by_the_clock else ""),
         counts={"mappings": len(found.mappings), "rules": rules},
     )
 

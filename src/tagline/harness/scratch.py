@@ -80,11 +80,11 @@ class Scratch:
             )
         return done
 
-    def start_agent(self, environment: str) -> subprocess.Popen[bytes]:
+    def start_agent(self, environment: str, *options: str) -> subprocess.Popen[bytes]:
         """Start the agent of an environment; its talk goes to `agent-<environment>.log` beside the working copy."""
         with (self.folder / f"agent-{environment}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 our own program
-                [sys.executable, "-m", "tagline", "run", "--env", environment],
+                [sys.executable, "-m", "tagline", "run", "--env", environment, *options],
                 cwd=self.work,
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,

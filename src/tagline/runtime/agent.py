@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from tagline.clock import Clock
 from tagline.connectors import connect
@@ -19,21 +20,28 @@ from tagline.connectors.budgets import governor_for
 from tagline.connectors.entra import Tokens
 from tagline.connectors.messages import Limits
 from tagline.connectors.secrets import resolve_secret
-from tagline.domain.environment import AgentSection, Connection
+from tagline.domain.environment import AgentSection, Connection, RetentionSection
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment, Desired, Report
 from tagline.errors import RefusedError, TaglineError, TryAgainError
 from tagline.runtime import deployed, locks, stages
 from tagline.runtime.budget_rows import keep_in
-from tagline.runtime.intake import Intake
+from tagline.runtime.desk import with_metrics
+from tagline.runtime.intake import CLOSED, Intake, away
 from tagline.runtime.key_ring import ring_at
-from tagline.runtime.places import state_place
+from tagline.runtime.notices import Listener
+from tagline.runtime.places import PostgresSchema, state_place
 from tagline.runtime.posts import Posts
 from tagline.runtime.reporter import Reporter, as_ours, reason
+from tagline.runtime.retention import Hourly
 from tagline.runtime.serve import Server, serve
 from tagline.runtime.stages import Means, Running
 from tagline.runtime.store import Store
 from tagline.runtime.supervisor import Spawn, spawn
+from tagline.runtime.watch import Watch
+
+_PASSING: Final = frozenset({"secret-missing", "state-key-invalid", "state-key-wrong", "state-unavailable"})
+"""Codes of what may keep a state database from being opened and end without anybody changing the configuration."""
 
 
 class Decisions(Protocol):
@@ -63,7 +71,9 @@ class Agent:
         config: The `[agent]` table; an empty `listen` serves no webhooks.
         state: Folder of the state database, deployments and lock.
         name: How the agent signs its reports, for example the host's name.
+        keep: The `[retention]` table.
         log: Takes one line for people.
+        watch: Tells people and monitors how the environment fares; None tells nobody.
     """
 
     def __init__(
@@ -75,16 +85,20 @@ class Agent:
         state: Path,
         clock: Clock,
         name: str,
+        keep: RetentionSection = RetentionSection(),  # noqa: B008 - a frozen value
         spawn: Spawn = spawn,
         secret: Callable[[str], str] = resolve_secret,
         connect: Callable[[str, Connection], Connector] | None = None,
         log: Callable[[str], None],
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self._topic = f"decisions of {environment}"
         self._announcement = f"agent {name} of {environment}: webhooks at {config.public_url}, state in {state}; Ctrl-C ends it"
         self._config = config
         self._decisions = decisions
         self._state = state
+        self._keep = keep
         self._place = state_place(state, environment)
         self._tokens = Tokens()
         self._clock = clock
@@ -101,11 +115,13 @@ class Agent:
         self._held: frozenset[tuple[str, str]] = frozenset()
         """(integration, closure), as last read."""
         self._open: _Open | None = None
+        self._waiting: Server | None = None
+        """Tells senders to come back while the state database cannot be opened."""
 
     @property
     def server(self) -> Server | None:
         """The webhook server while the agent runs with one."""
-        return self._open.server if self._open else None
+        return self._open.server if self._open else self._waiting
 
     def start(self) -> None:
         """
@@ -118,13 +134,22 @@ class Agent:
         # Keys of records, and what the engine keeps, are for nobody else on this machine.
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(self._state / locks.AGENT)
-        self._log(self._announcement)
         try:
-            store = Store.open(self._place, ring=ring_at(self._config.state_key, self._secret), clock=self._clock)
+            store = Store.open(
+                self._place, ring=ring_at(self._config.state_key, self._secret), clock=self._clock
+            )
         except BaseException:
             lock.close()
             raise
-        intake = Intake(store, self._wake, self._log, clock=self._clock)
+        self._log(self._announcement)
+        watch = self._watch
+        intake = Intake(
+            watch.begin(store) if watch else store,
+            self._wake,
+            self._log,
+            clock=self._clock,
+            tells=watch.tell if watch else dict,
+        )
         means = Means(
             state=self._state,
             public_url=self._config.public_url,
@@ -137,11 +162,17 @@ class Agent:
             on_message=self._hear,
             log=self._log,
         )
-        self._open = _Open(lock, means, Posts(means, self._clock, self._reporter))
+        self._open = _Open(lock, means, Posts(means, self._clock, self._reporter), self._hourly(store))
+        if isinstance(self._place, PostgresSchema):
+            self._open.listener = Listener(self._place, self._wake)
         try:
             self._resume(self._desired())
-            if self._config.listen:
-                self._open.server = serve(intake, self._config.listen, self._config.certificate)
+            app = with_metrics(intake, watch.metrics if watch else None)
+            if self._waiting:
+                self._waiting.lead_to(app)
+                self._open.server, self._waiting = self._waiting, None
+            elif self._config.listen:
+                self._open.server = serve(app, self._config.listen, self._config.certificate)
         except BaseException:
             self.stop()
             raise
@@ -162,13 +193,16 @@ class Agent:
             else:
                 self._reporter.trouble(integration, "")
         self._wake_for_what_others_put_in()
+        self._now.hourly.step()
         self._reporter.send()
+        if self._watch:
+            self._watch.look(self._now.posts.healths())
 
     def run(self, stop: threading.Event) -> None:
         """Start, reconcile until `stop` is set, then drain and end."""
-        self.start()
         threading.Thread(target=self._ring_on, args=(stop,), name="agent-stop", daemon=True).start()
         try:
+            self._start_when_it_can(stop)
             while not stop.is_set():
                 self._bell.clear()
                 self.step()
@@ -179,6 +213,9 @@ class Agent:
 
     def stop(self) -> None:
         """Close the intake, let the workers finish what they hold, release the folder."""
+        if self._waiting:
+            self._waiting.stop()
+            self._waiting = None
         if self._open is None:
             return
         if self._open.server:
@@ -186,10 +223,37 @@ class Agent:
         self._open.posts.drain_all()
         self._reporter.send()
         means = self._open.means
+        if self._open.listener:
+            self._open.listener.stop()
         means.intake.stop()
+        if self._watch:
+            self._watch.end()
         means.store.close()
         self._open.lock.close()
         self._open = None
+
+    def _start_when_it_can(self, stop: threading.Event) -> None:
+        """Start; where deployments stand already, a key or database that is away is waited for, and so do senders."""
+        while not stop.is_set():
+            self._bell.clear()
+            try:
+                self.start()
+            except TaglineError as error:
+                worked_here = (self._state / "deployments").exists()
+                if error.code not in _PASSING or not worked_here:
+                    raise
+                self._reporter.trouble(
+                    "state database", f"cannot be opened, webhooks are told to come back: {reason(error)}"
+                )
+                if self._waiting:
+                    self._waiting.lead_to(away(error.code))
+                elif self._config.listen:
+                    self._waiting = serve(away(error.code), self._config.listen, self._config.certificate)
+                if not stop.is_set():
+                    self._bell.wait(self._config.poll_seconds)
+            else:
+                self._reporter.trouble("state database", "")
+                return
 
     # Reading and reporting
 
@@ -313,6 +377,7 @@ class Agent:
         for active in self._active():
             wanted = desired.deployments.get(active.integration) if desired and desired.head else active
             if wanted is not None and wanted.id == active.id:
+                self._now.means.intake.open(active.integration, CLOSED)
                 self._now.posts.give_back(active)
 
     def _active(self) -> list[Deployment]:
@@ -363,6 +428,8 @@ class Agent:
         self._bell.set()
 
     def _hear(self, deployment: str, message: Mapping[str, Any]) -> None:
+        if self._watch:
+            self._watch.hear(deployment, message)
         if "activity" in message:
             told = ", ".join(f"{what} {value}" for what, value in message["activity"].items() if value)
             self._log(f"{deployment}: {told or 'goes on'}")
@@ -379,6 +446,9 @@ class Agent:
         governor = governor_for(config, self._clock, keep=keep)
         return connect(name, config, clock=self._clock, limits=limits, governor=governor, tokens=self._tokens)
 
+    def _hourly(self, store: Store) -> Hourly:
+        return Hourly(store.database, self._keep, self._clock, partial(self._reporter.trouble, "retention"))
+
     @property
     def _now(self) -> _Open:
         assert self._open is not None, "the agent is not started"
@@ -392,7 +462,9 @@ class _Open:
     lock: IO[str]
     means: Means
     posts: Posts
+    hourly: Hourly
     server: Server | None = None
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True)

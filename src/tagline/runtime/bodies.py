@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, Final
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,11 +28,12 @@ class BodyLimits:
 class Fault(Enum):
     """Why a body is refused."""
 
-    TOO_LARGE = "body-too-large"
-    TOO_SLOW = "body-too-slow"
-    TOO_DEEP = "body-too-deep"
-    BROKEN_OFF = "body-broken-off"
-    LENGTH = "body-length-wrong"
+    TOO_LARGE = auto()
+    TOO_SLOW = auto()
+    TOO_DEEP = auto()
+    BROKEN_OFF = auto()
+    LENGTH = auto()
+    """`Content-Length` is no number."""
 
 
 async def read(headers: Mapping[str, str], receive: Receive, limits: BodyLimits) -> bytes | Fault:

@@ -94,6 +94,10 @@ class Door:
     """None until a deployment is active: probes are answered, deliveries are told to come back."""
 
 
+CLOSED: Final = Door({})
+"""Of an integration that works here and has not started yet: whoever knocks is told to come back."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Which of a system's events a delivery came for."""
@@ -123,22 +127,20 @@ class Delivery:
 
 
 ACCEPTED: Final = Answer(202, {"accepted": True})
+LIVE: Final = Answer(200, {"live": True})
 UNKNOWN: Final = Answer(404, {"error": "not-found"})
 REFUSED: Final = {
-    fault: Answer(status, {"error": fault.value})
-    for fault, status in {
-        Fault.TOO_LARGE: 413,
-        Fault.TOO_SLOW: 408,
-        Fault.TOO_DEEP: 400,
-        Fault.BROKEN_OFF: 400,
-        Fault.LENGTH: 400,
-    }.items()
+    Fault.TOO_LARGE: Answer(413, {"error": "body-too-large"}),
+    Fault.TOO_SLOW: Answer(408, {"error": "body-too-slow"}),
+    Fault.TOO_DEEP: Answer(400, {"error": "body-too-deep"}),
+    Fault.BROKEN_OFF: Answer(400, {"error": "body-broken-off"}),
+    Fault.LENGTH: Answer(400, {"error": "body-length-wrong"}),
 }
 WRONG_METHOD: Final = Answer(405, {"error": "method-not-allowed"}, ((b"allow", b"GET, HEAD, POST"),))
 FAILED: Final = Answer(500, {"error": "unexpected"})
 
 
-def come_back(code: str, seconds: float = 30, status: int = 503) -> Answer:
+def _come_back(code: str, seconds: float = 30, status: int = 503) -> Answer:
     """What a sender hears that is to deliver again later."""
     return Answer(status, {"error": code}, ((b"retry-after", str(math.ceil(seconds)).encode()),))
 
@@ -165,6 +167,7 @@ class Intake:
         store: Takes hints in one group commit; no 2xx leaves before it returned.
         wake: Called with an integration's name once its hints are durable; must not block.
         log: Takes one line about a change of state; never gets a body, a token or a key.
+        tells: How the environment fares, for `/readyz`.
     """
 
     def __init__(
@@ -174,12 +177,14 @@ class Intake:
         log: Callable[[str], None],
         *,
         clock: Clock,
+        tells: Callable[[], Mapping[str, Any]] = dict,
         limits: Limits | None = None,
     ) -> None:
         self._store = store
         self._wake = wake
         self._log = log
         self._clock = clock
+        self._tells = tells
         self._limits = limits or Limits()
         self._doors: dict[str, Door] = {}
         self._buckets: dict[tuple[str, str], Bucket] = {}
@@ -221,7 +226,7 @@ class Intake:
             case ["", "hooks", integration, connection, event, *proof] if len(proof) <= 1:
                 return await self._hooked(scope, receive, Source(integration, connection, event), proof)
             case ["", "livez"]:
-                return Answer(200, {"live": True})
+                return LIVE
             case ["", "readyz"]:
                 return await self._readiness()
             case _:
@@ -234,7 +239,7 @@ class Intake:
         # Taken out: nothing behind this line needs it, and what is not passed on cannot leak.
         hook = self._hook(source, headers.pop(TOKEN_HEADER, proof[0] if proof else ""))
         if hook is None:
-            return UNKNOWN
+            return _come_back("starting") if self._doors.get(source.integration) == CLOSED else UNKNOWN
         if scope["method"] in ("GET", "HEAD"):
             # The shop looks at an address before it posts there. Source: reference/shift4shop-api.md section 8.
             return Answer(200, {"hook": source.event})
@@ -242,7 +247,7 @@ class Intake:
             return WRONG_METHOD
         wait_s = self._wait_s(source)
         if wait_s > 0:
-            return come_back("too-many-deliveries", wait_s, 429)
+            return _come_back("too-many-deliveries", wait_s, 429)
         body = await bodies.read(headers, receive, self._limits.body)
         if isinstance(body, Fault):
             return REFUSED[body]
@@ -266,7 +271,7 @@ class Intake:
     async def _delivery(self, hook: Hook, source: Source, headers: Mapping[str, str], body: bytes) -> Answer:
         door = self._doors.get(source.integration)
         if door is None or door.routes is None:
-            return come_back("no-active-deployment")
+            return _come_back("no-active-deployment")
         flows = door.routes.get((source.connection, source.event))
         if not flows:
             return UNKNOWN
@@ -277,24 +282,23 @@ class Intake:
             self._log(f"intake: {source} failed on a {type(error).__name__}")
             return FAILED
         if delivery.hints or delivery.rejected:
-            trouble = await self._stored(delivery, self._limits.store_s)
-            if trouble:
-                return come_back(trouble)
+            return await self._stored(delivery, self._limits.store_s) or ACCEPTED
         return ACCEPTED
 
-    async def _stored(self, delivery: Delivery, patience_s: float) -> str:
-        """Empty once a delivery is durable, else a code that says why it is not, as far as we know."""
+    async def _stored(self, delivery: Delivery, patience_s: float) -> Answer | None:
+        """None once a delivery is durable, else what its sender hears: that it is not, as far as we know."""
         try:
             async with asyncio.timeout(patience_s):
                 await self._writer.submit(delivery)
         except TimeoutError:
-            self._note("store-slow")
-            return "store-slow"
+            slow = _come_back("store-slow")
+            self._note(str(slow.body["error"]))
+            return slow
         except TaglineError as error:
-            return error.code
+            return _come_back(error.code)
         except Exception:  # noqa: BLE001 - the writer has noted it; the sender must keep its event
-            return "store-failed"
-        return ""
+            return _come_back("store-failed")
+        return None
 
     async def _readiness(self) -> Answer:
         worked = self._worked_at is not None and abs(self._clock.now() - self._worked_at) < READY_FOR
@@ -302,8 +306,8 @@ class Intake:
             # An empty delivery makes the writer try the store, so that neither red nor green waits for traffic.
             trouble = await self._stored(Delivery(), min(READY_S, self._limits.store_s))
             if trouble:
-                return Answer(503, {"ready": False, "reason": trouble})
-        return Answer(200, {"ready": True, "integrations": sorted(self._doors)})
+                return Answer(503, {"ready": False, "reason": trouble.body["error"], **self._tells()})
+        return Answer(200, {"ready": True, "integrations": sorted(self._doors), **self._tells()})
 
     def _commit(self, group: Sequence[Delivery]) -> None:
         hints = [hint for delivery in group for hint in delivery.hints]
@@ -333,6 +337,25 @@ class Intake:
             self._log(f"intake: the store takes nothing ({of}); deliveries are told to come back")
         elif before and not trouble:
             self._log("intake: the store works again")
+
+
+def away(reason: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """An intake that cannot have its store yet: alive, not ready for the reason of that code, and every sender is to come back."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        if scope["type"] != "http":
+            return
+        match scope["path"]:
+            case "/livez":
+                answer = LIVE
+            case "/readyz":
+                answer = Answer(503, {"ready": False, "reason": reason})
+            case _:
+                answer = _come_back(reason)
+        await send_answer(answer, send)
+
+    return app
 
 
 def _understood(connector: Connector, request: Request, source: Source, flows: Sequence[str]) -> Delivery:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tagline.domain.exchange import Key, WriteKind
+from tagline.domain.exchange import Key, Row, WriteKind
 from tagline.errors import Disposition
 from tagline.flow.effects import Reversibility, Verb
 
@@ -79,8 +79,8 @@ class Journal(Protocol):
         """The entries of these records that were never settled, oldest first."""
         ...
 
-    def resolve(self, entry: int, happened: bool) -> None:
-        """Settle an entry in doubt after the row was looked at."""
+    def resolve(self, entry: int, happened: bool, row: Row | None = None) -> None:
+        """Settle an entry in doubt after the row was looked at, as it stands or None: of a lost create nobody told its id."""
         ...
 
 
@@ -107,5 +107,5 @@ class MemoryJournal:
             if intent.record in records and entry not in self.settled and entry not in self.resolved
         ]
 
-    def resolve(self, entry: int, happened: bool) -> None:
+    def resolve(self, entry: int, happened: bool, row: Row | None = None) -> None:
         self.resolved[entry] = happened

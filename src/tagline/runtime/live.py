@@ -168,7 +168,7 @@ class _Remotes:
     def _resolve(self, doubt: Doubt, row: Row | None) -> None:
         verdict = happened(doubt.intent, row)
         if verdict is not None:
-            self._journal.resolve(doubt.entry, verdict)
+            self._journal.resolve(doubt.entry, verdict, row)
             del self._doubts[doubt.entry]
 
 

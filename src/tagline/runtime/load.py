@@ -16,10 +16,11 @@ from tagline.connectors.budgets import Keep, fresh_pace, pace_of
 from tagline.connectors.pace import Lane
 from tagline.domain.environment import Connection
 from tagline.errors import UsageError
+from tagline.runtime.breakers import Away, away_of, opened
 from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.database import Database
 from tagline.runtime.places import Place, SqliteFile
-from tagline.runtime.tables import WAITING, dead_letters, inbox
+from tagline.runtime.tables import WAITING, breakers, dead_letters, inbox
 
 REQUESTS_PER_RECORD: Final[Mapping[str, float]] = {"shift4shop": 2.0, "dataverse": 1.0, "finance": 4.0}
 """Of a steady trickle, our own echoes included; a big batch needs fewer. Measured with orders by `make bench`."""
@@ -67,6 +68,8 @@ class Load:
     dead_letters: int
     """Open ones."""
     budgets: tuple[Spent, ...]
+    away: tuple[Away, ...] = ()
+    """Remotes that do not answer."""
 
     @property
     def drain_s(self) -> float:
@@ -88,7 +91,7 @@ def load_of(place: Place, state: Path, connections: Mapping[str, Connection], cl
         state: Its state folder on this machine.
         connections: By name.
     """
-    with _reading(place) as database:
+    with reading(place) as database:
         waiting = None if database is None else _waiting(database)
         if database is None or waiting is None:
             return None
@@ -97,7 +100,8 @@ def load_of(place: Place, state: Path, connections: Mapping[str, Connection], cl
             spent_of(name, config, waiting.live, waiting.back_fill, clock, keep)
             for name, config in sorted(connections.items())
         )
-    return Load(waiting.live, waiting.back_fill, waiting.dead_letters, budgets)
+        away = _away(database)
+    return Load(waiting.live, waiting.back_fill, waiting.dead_letters, budgets, away)
 
 
 def drain_of(
@@ -109,7 +113,7 @@ def drain_of(
     clock: Clock,
 ) -> float:
     """Seconds until so many waiting records are through, live ones first, by the slowest of the connections."""
-    with _reading(place) as database:
+    with reading(place) as database:
         keep = None if database is None else keep_in(database, state, clock)
         spent = [
             spent_of(name, each, live, back_fill, clock, keep) for name, each in sorted(connections.items())
@@ -137,7 +141,7 @@ def spent_of(
 
 
 @contextmanager
-def _reading(place: Place) -> Iterator[Database | None]:
+def reading(place: Place) -> Iterator[Database | None]:
     """The database without bringing it up to date, since an agent of another version may be using it; None where there is none."""
     if not isinstance(place, SqliteFile):
         engine = place.engine()
@@ -150,6 +154,14 @@ def _reading(place: Place) -> Iterator[Database | None]:
         yield Database(place, engine)
     finally:
         engine.dispose()
+
+
+def _away(database: Database) -> tuple[Away, ...]:
+    with database.read() as conn:
+        # A database of the release before has no breakers yet.
+        if not sa.inspect(conn).has_table(breakers.name):
+            return ()
+        return tuple(away_of(opened(conn)).values())
 
 
 def _waiting(database: Database) -> Waiting | None:

@@ -77,8 +77,9 @@ class SqliteFile:
             del record
             raw.isolation_level = None  # the driver's own BEGIN is late and deferred; ours stands below
             raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-            # Of a new file, and before WAL makes it one: pages that retention frees can then be given back to the disk.
-            raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if raw.execute("PRAGMA page_count").fetchone() == (0,):
+                # Before anything is written: pages that retention frees can then be given back. Later it would wait for writers.
+                raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("PRAGMA synchronous=FULL")
 

@@ -16,6 +16,7 @@ from tagline.clock import Clock
 from tagline.domain.lifecycle import Deployment
 from tagline.errors import TaglineError, TryAgainError
 from tagline.runtime import stages
+from tagline.runtime.health import PostHealth
 from tagline.runtime.reporter import Reporter, as_ours, reason
 from tagline.runtime.stages import Means, Running
 from tagline.runtime.supervisor import ANSWER_S, RESTART_MAX_S, restart_delay_s
@@ -131,6 +132,22 @@ class Posts:
         """When there is something to restart or to verify."""
         due = (at for p in self._posts.values() for at in (p.restart_at, p.verify_at) if at)
         return min(due, default=None)
+
+    def healths(self) -> tuple[PostHealth, ...]:
+        """How each post fares."""
+        return tuple(
+            PostHealth(
+                integration=name,
+                deployment=post.deployment.id,
+                version=post.deployment.version,
+                has_worker=post.running is not None and post.running.worker.exit_code is None,
+                is_verified=post.proven and not post.doubts,
+                since=post.deployment.decided_at,
+                deaths=post.deaths,
+                unregistered=stages.unregistered(self._means.state, post.deployment),
+            )
+            for name, post in sorted(self._posts.items())
+        )
 
     def drain_all(self) -> None:
         for post in self._posts.values():

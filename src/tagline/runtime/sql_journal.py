@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from tagline.domain.exchange import WriteKind
+from tagline.domain.exchange import Row, WriteKind
 from tagline.errors import Disposition, RefusedError
 from tagline.flow.effects import Reversibility, Verb
 from tagline.runtime.database import insert
@@ -109,7 +109,7 @@ class SqlJournal:
             ]
         return [Doubt(row.id, self._intent(row)) for row in sorted(rows, key=lambda row: row.id)]
 
-    def resolve(self, entry: int, happened: bool) -> None:
+    def resolve(self, entry: int, happened: bool, row: Row | None = None) -> None:
         with self._database.write() as conn:
             conn.execute(
                 sa.update(effects)
@@ -117,6 +117,8 @@ class SqlJournal:
                 .values(
                     state="happened" if happened else "not-happened",
                     code=LOOKED_AT,
+                    target_id=sa.func.coalesce(effects.c.target_id, row.id if row else None),
+                    etag_after=row.etag if row and happened else None,
                     settled_at=self._clock.now(),
                 )
             )

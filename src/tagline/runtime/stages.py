@@ -27,6 +27,8 @@ from tagline.runtime.supervisor import ANSWER_S, Hello, Spawn, WorkerProcess
 DRAIN_S: Final = 120.0
 """Seconds a worker may take to finish what it holds; its batch is small, its remotes may be slow."""
 HOOKS_FILE: Final = "webhooks.json"
+UNREGISTERED_FILE: Final = "unregistered.json"
+"""Names of the connections whose webhooks could not be registered, as long as the deployment stands."""
 """Among a deployment's own files: the address beneath which each connection's webhooks were registered."""
 
 
@@ -134,6 +136,7 @@ def prepare(means: Means, deployment: Deployment) -> Running:
 def _subscribe(means: Means, running: Running) -> list[str]:
     """Register the webhooks of every connection; what could not be, for people."""
     deployment, notes = running.deployment, []
+    refused: list[str] = []
     addresses = {
         name: hooks_of(means.public_url, deployment.integration, name)
         for name in running.hooks
@@ -148,14 +151,24 @@ def _subscribe(means: Means, running: Running) -> list[str]:
         except RefusedError as error:
             if error.code != "webhook-not-registered":
                 raise
+            refused.append(name)
             environment = deployed.config(directory(means.state, deployment)).environment
             notes.append(
                 f"{name}: {error.message}; the sweep finds what changed. Run `tagline solution import "
                 f"{deployment.integration} --env {environment}` where the deploy application's secret is"
             )
+    (directory(means.state, deployment) / UNREGISTERED_FILE).write_text(json.dumps(refused))
     deaf = sorted({name for name, _ in running.hello.routes} - running.hooks.keys())
     notes += [f"{name}: it has no webhook_token, so that changes wait for the sweep" for name in deaf]
     return notes
+
+
+def unregistered(state: Path, deployment: Deployment) -> tuple[str, ...]:
+    """Connections of a deployment whose webhooks could not be registered when it was prepared."""
+    try:
+        return tuple(map(str, json.loads((directory(state, deployment) / UNREGISTERED_FILE).read_text())))
+    except (OSError, ValueError):
+        return ()
 
 
 def activate(means: Means, new: Running, old: Running | None) -> bool:

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from tagline.clock import Clock
 from tagline.connectors.pace import Lane
-from tagline.domain.exchange import Change, Changes
+from tagline.domain.exchange import Change, Changes, Unread
 from tagline.domain.lifecycle import Deployment
-from tagline.errors import TaglineError
+from tagline.errors import RecordError, TaglineError
 from tagline.runtime import inbox, names
 from tagline.runtime.back_fills import BackFills
 from tagline.runtime.database import Database, insert
@@ -26,10 +26,11 @@ from tagline.runtime.dead_letters import DeadLetters, Refused, bury, resolve
 from tagline.runtime.images import Images
 from tagline.runtime.inbox import Dead, Done, Finished, Hint, InboxRow, Later
 from tagline.runtime.key_ring import KeyRing
-from tagline.runtime.partitions import ALL
 from tagline.runtime.names import Named
+from tagline.runtime.notices import notify
 from tagline.runtime.overrides import Overrides
-from tagline.runtime.places import Place
+from tagline.runtime.partitions import ALL
+from tagline.runtime.places import Place, PostgresSchema
 from tagline.runtime.tables import cursors, deployments, seen
 from tagline.runtime.tables import inbox as inbox_table
 
@@ -147,7 +148,11 @@ class Store:
         if not hints:
             return 0
         with self.database.write() as conn:
-            return inbox.receive(conn, hints, self.clock.now())
+            added = inbox.receive(conn, hints, self.clock.now())
+            if isinstance(self.database.place, PostgresSchema):
+                for integration in sorted({hint.integration for hint in hints}):
+                    notify(conn, self.database.place, integration)
+        return added
 
     def ready(
         self,
@@ -223,12 +228,8 @@ class Store:
 
     def reject(self, integration: str, flow: str, key: str, error: TaglineError) -> None:
         """Open a dead letter for what never became a row, for example an unreadable webhook."""
-        running = sa.select(deployments.c.id).where(
-            deployments.c.integration == integration, deployments.c.state == "active"
-        )
         with self.database.write() as conn:
-            deployment = conn.execute(running).scalar() or ""
-            bury(conn, [Refused(integration, flow, key, "", error)], deployment, self.clock.now())
+            _bury(conn, [Refused(integration, flow, key, "", error)], self.clock.now())
 
     def check(self) -> None:
         """
@@ -255,6 +256,8 @@ class Store:
         """
         Take in one page of changes: hints for what no run has seen, and the cursor, in one commit.
 
+        A row that names no record becomes a dead letter, once; whatever a person made of that letter stands.
+
         Args:
             begun_at: When the sweep began whose last page this is; None while more pages follow, so that a sweep that breaks
                 off stays due.
@@ -271,6 +274,7 @@ class Store:
                 if not _is_seen(change, known.get(change.key))
             ]
             inbox.receive(conn, hints, now)
+            _set_aside(conn, integration, flow, connection, page.unread, now)
             whole = {} if begun_at is None else {"updated": begun_at}
             position = {"value": page.cursor, **whole}
             conn.execute(
@@ -290,6 +294,48 @@ class Store:
         with self.database.read() as conn:
             found = {row.state: row.number for row in conn.execute(query)}
         return {state: found.get(state, 0) for state in ("received", "done", "dead")}
+
+
+def _bury(conn: sa.Connection, refused: Sequence[Refused], now: datetime) -> None:
+    """Open letters for what never became a row, in the name of the deployment that runs; all of one integration."""
+    running = sa.select(deployments.c.id).where(
+        deployments.c.integration == refused[0].integration, deployments.c.state == "active"
+    )
+    bury(conn, refused, conn.execute(running).scalar() or "", now)
+
+
+def _set_aside(
+    conn: sa.Connection,
+    integration: str,
+    flow: str,
+    connection: str,
+    rows: Sequence[Unread],
+    now: datetime,
+) -> None:
+    """Open a letter for each row that was not found before."""
+    by_key = {f"unread-{row.mark}": row for row in rows}
+    known = _seen(conn, integration, flow, list(by_key))
+    new = {key: row for key, row in by_key.items() if key not in known}
+    if not new:
+        return
+    _bury(conn, [Refused(integration, flow, k, connection, _unnamed(row)) for k, row in new.items()], now)
+    conn.execute(
+        insert(conn, seen),
+        [
+            {"integration": integration, "flow": flow, "key": key, "version": row.mark, "read_at": now}
+            for key, row in new.items()
+        ],
+    )
+
+
+def _unnamed(row: Unread) -> RecordError:
+    place = f"{row.field}: " if row.field else ""
+    return RecordError(
+        f"a row of the source's list names no record ({place}{row.reason})",
+        code="row-without-id",
+        hint="find the record at its source and correct it there, then discard this letter: the sweep reads it when it changes",
+        details=({"field": row.field, "reason": row.reason},),
+    )
 
 
 @dataclass(frozen=True)

@@ -312,8 +312,12 @@ workers: Final = sa.Table(
 keys: Final = sa.Table(
     "keys",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),  # as `key_ring.Key.id` names it; the key itself is never here
-    sa.Column("state", sa.String, nullable=False),  # active: encrypts | former: decrypts | retired: nothing is left under it
+    sa.Column(
+        "id", sa.String, primary_key=True
+    ),  # as `key_ring.Key.id` names it; the key itself is never here
+    sa.Column(
+        "state", sa.String, nullable=False
+    ),  # active: encrypts | former: decrypts | retired: nothing is left under it
     sa.Column("since", Instant, nullable=False),
 )
 _partial("one_active_key", keys.c.state, unique=True, where=sa.text("state = 'active'"))
@@ -331,7 +335,9 @@ alerts: Final = sa.Table(
     metadata,
     sa.Column("kind", sa.String, primary_key=True),
     sa.Column("subject", sa.String, primary_key=True),
-    sa.Column("observer", sa.String, primary_key=True),  # the agent that judges it; empty for what all see alike
+    sa.Column(
+        "observer", sa.String, primary_key=True
+    ),  # the agent that judges it; empty for what all see alike
     sa.Column("teller", sa.String, nullable=False),  # the agent that tells people of it
     sa.Column("state", sa.String, nullable=False),  # firing | resolved
     sa.Column("since", Instant, nullable=False),

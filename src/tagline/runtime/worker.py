@@ -25,13 +25,16 @@ from tagline.integration import Integration
 from tagline.runtime import endings
 from tagline.runtime.breaker import CONNECTION_AWAY, is_away
 from tagline.runtime.breakers import Breakers
+from tagline.runtime.counts import Counts
 from tagline.runtime.engine import Engine
 from tagline.runtime.guarded import Guarded
 from tagline.runtime.inbox import Dead, Done, Finished, InboxRow, Later
+from tagline.runtime.journal import Journal
 from tagline.runtime.leases import Leases
 from tagline.runtime.live import LiveDriver
 from tagline.runtime.names import Named, names_of
 from tagline.runtime.needs import needs_of
+from tagline.runtime.observer import Observer
 from tagline.runtime.sql_journal import SqlJournal
 from tagline.runtime.store import Store
 from tagline.runtime.sweeps import Sweeps
@@ -68,6 +71,7 @@ class Worker:
         back_fill: The same as `connectors`, whose requests leave in the back-fill lane; None makes no difference.
         names: What the environment calls the connections, by the integration's own names; None calls them the same.
         random: Spreads retries; a seeded one makes a simulation repeatable.
+        observer: Counts what is done and tells spans of it.
     """
 
     def __init__(
@@ -84,7 +88,9 @@ class Worker:
         back_fill: Mapping[str, Connector] | None = None,
         names: Mapping[str, str] | None = None,
         random: Random | None = None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer("", Counts(), None, clock)
         self._integration = integration
         self._settings = settings
         named = names or {}
@@ -104,7 +110,7 @@ class Worker:
         self._deployment = deployment
         self.leases = Leases(store.database, integration.name, holder, clock)
         self._random = random or SystemRandom()
-        self._journal: SqlJournal | None = None
+        self._journal: Journal | None = None
         self._ended: list[Finished] = []
         self._named: list[Named] = []
         """Names of records read since the last commit."""
@@ -128,7 +134,8 @@ class Worker:
                 where={"deployment": self._deployment.id, "integration": self._integration.name},
                 hint="the agent activates a deployment before its worker starts",
             )
-        self._journal = SqlJournal(self._store, self._deployment.id, active.fence, self.leases)
+        journal = SqlJournal(self._store, self._deployment.id, active.fence, self.leases)
+        self._journal = self._observer.journal(journal)
         self.leases.begin()
         self._engine.start(self._run_batch)
         self._engine.recover()
@@ -276,9 +283,9 @@ class Worker:
         return f"{self._clock.now():%Y%m%dT%H%M%S%f}-{first.id:012d}-{first.runs:04d}"
 
     def _run_batch(self, batch_id: str, ids: Sequence[int]) -> None:
-        del batch_id
         read_at = self._clock.now()
         rows, apart = endings.sifted(self._store.claim(ids, self.leases.holder), read_at)
+        self._observer.begin(batch_id, rows)
         alike: dict[tuple[str, Lane, bool], list[InboxRow]] = {}
         for row in rows:
             alike.setdefault((row.flow, row.lane, row.asked), []).append(row)
@@ -290,6 +297,7 @@ class Worker:
                 self._run(flow, of, lane, asked) if flow else [Dead(row, _flow_unknown(row)) for row in of]
             )
             self._finish(finished, read_at)
+        self._observer.close_batch()
 
     def _run(self, flow: Flow, rows: Sequence[InboxRow], lane: Lane, asked: bool) -> list[Finished]:
         settings = without_start(self._settings) if asked else self._settings
@@ -374,15 +382,15 @@ class Worker:
         )
 
     def _finish(self, finished: Sequence[Finished], read_at: datetime) -> None:
-        self._ended.extend(
-            self._store.finish(
-                finished,
-                holder=self.leases.holder,
-                deployment=self._deployment.id,
-                read_at=read_at,
-                named=self._named,
-            )
+        ended = self._store.finish(
+            finished,
+            holder=self.leases.holder,
+            deployment=self._deployment.id,
+            read_at=read_at,
+            named=self._named,
         )
+        self._ended.extend(ended)
+        self._observer.ended(ended, read_at)
         self._named = []
 
     def _tally(self) -> WorkDone:

@@ -4,7 +4,7 @@ A worker: one process that runs one deployment, spoken to in lines.
     python -m tagline.runtime.worker_process <directory> --state <state>
 
 It says, one JSON object a line: `{"hello": …}` when its code and settings are good, `{"started": true}` once it has
-taken up the work, `{"activity": …}` after each batch, `{"trouble": …}` when a sweep fails, a remote is away, or it works again,
+taken up the work, `{"activity": …}` after each batch, `{"counts": …}` when it has counted something, `{"trouble": …}` when a sweep fails, a remote is away, or it works again,
 `{"drained": true}` at its end, or `{"failed": …}`.
 It hears `start`, `wake` and `drain`; the end of its input and SIGTERM mean drain too, so that it never outlives
 its agent by more than a batch. Between batches it waits for a line or for the next due instant; it never polls.
@@ -36,19 +36,26 @@ from tagline.connectors import connect
 from tagline.connectors.budgets import governor_for
 from tagline.connectors.entra import Tokens
 from tagline.connectors.pace import Lane
+from tagline.connectors.secrets import resolve_secret
 from tagline.domain.environment import Connection, EnvironmentConfig
 from tagline.domain.exchange import Connector
 from tagline.domain.settings import Settings
+from tagline.domain.system import Sweep
 from tagline.errors import TaglineError, UsageError
 from tagline.integration import Integration, load, routes
 from tagline.runtime import deployed
 from tagline.runtime.budget_rows import keep_in
+from tagline.runtime.counts import Counts
 from tagline.runtime.endings import FENCED
 from tagline.runtime.engine_dbos import DbosEngine
 from tagline.runtime.key_ring import ring_at
 from tagline.runtime.leases import BEAT, Leases
+from tagline.runtime.logs import FORMAT_VARIABLE, Log, format_of, take_over, to_stderr
+from tagline.runtime.observer import Observer
 from tagline.runtime.places import PostgresSchema, state_place
+from tagline.runtime.secrecy import redactor_of
 from tagline.runtime.store import Store
+from tagline.runtime.telemetry import traces_of
 from tagline.runtime.worker import Worker
 
 PREDECESSOR_S: Final = 0.2
@@ -100,6 +107,9 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
     """
     decided = deployed.deployment(directory)
     environment = deployed.config(directory)
+    redact = redactor_of(environment, resolve_secret)
+    form = format_of(os.environ.get(FORMAT_VARIABLE, ""))
+    take_over(Log(environment.environment, to_stderr, clock=SystemClock(), redact=redact, form=form))
     libraries = directory / "libraries"
     integration = load(directory / "code", sorted(libraries.iterdir()) if libraries.is_dir() else ())
     settings = _settings(integration, environment)
@@ -107,7 +117,9 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
     clock = SystemClock()
     place = state_place(state, environment.environment)
     with closing(Store.open(place, ring=ring_at(environment.agent.state_key), clock=clock)) as store:
-        connectors = _connectors(configs, store, state, clock)
+        traces = traces_of(environment.telemetry, environment.environment, "worker", resolve_secret)
+        observer = Observer(environment.environment, Counts(), traces, clock)
+        connectors = _connectors(configs, store, state, clock, observer)
         _say(
             say,
             {
@@ -116,6 +128,11 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
                     "closure": decided.closure,
                     "connections": sorted(integration.connections),
                     "routes": [[c, e, list(flows)] for (c, e), flows in sorted(routes(integration).items())],
+                    "sweeps": {
+                        name: flow.sweep.every.total_seconds()
+                        for name, flow in sorted(integration.flows.items())
+                        if isinstance(flow.sweep, Sweep)
+                    },
                 }
             },
         )
@@ -138,19 +155,22 @@ def run(directory: Path, state: Path, orders: Orders, say: int) -> None:
                         clock=clock,
                         deployment=decided,
                         holder=holder,
+                        observer=observer,
                         names=deployed.connection_names(environment, decided.integration),
                     )
                     try:
                         with _beating(worker.leases, is_shared=place.is_shared):
-                            _work(worker, clock, orders, say)
+                            _work(worker, clock, orders, say, observer.counts)
                             worker.leave()
                     finally:
                         engine.stop()
+        if traces:
+            traces.close()
     _say(say, {"drained": True})
 
 
 def _connectors(
-    configs: Mapping[str, Connection], store: Store, state: Path, clock: SystemClock
+    configs: Mapping[str, Connection], store: Store, state: Path, clock: SystemClock, observer: Observer
 ) -> Mapping[Lane, Mapping[str, Connector]]:
     tokens = Tokens()
     keep = keep_in(store.database, state, clock)
@@ -160,7 +180,7 @@ def _connectors(
                 name,
                 config,
                 clock=clock,
-                governor=governor_for(config, clock, keep=keep, lane=lane),
+                governor=governor_for(config, clock, keep=keep, lane=lane, listener=observer.listener(name)),
                 tokens=tokens,
             )
             for name, config in configs.items()
@@ -237,7 +257,7 @@ def _told_to_start(orders: Orders) -> bool:
             return True
 
 
-def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int) -> None:
+def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int, counts: Counts) -> None:
     done = worker.recover()
     _say(say, {"started": True})
     swept = 0
@@ -246,6 +266,9 @@ def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int) -> None:
     while True:
         if done.records or swept or done.stopped != stopped:
             _say(say, {"activity": {**asdict(done), "swept": swept}})
+        counted = counts.take()
+        if counted:
+            _say(say, {"counts": counted})
         for topic in sorted({*troubles, *worker.troubles}):
             before, error = troubles.get(topic), worker.troubles.get(topic)
             if (before and before.code) != (error and error.code):

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import (
-    CONVERTED_INVOICE_IS_PRICE_LOCKED,
-    CONVERTED_ORDER_IS_INVOICED,
-    INVALID_STATE_CODE,
-)
 from tagline.sandbox.dataverse_body import BIND, read_object, read_values
 from tagline.sandbox.dataverse_call import Call, Resolve
 from tagline.sandbox.dataverse_documents import CANCELED, FULFILLED, INVOICED, SUBMITTED
@@ -22,6 +17,7 @@ from tagline.sandbox.dataverse_platform import (
     parameters,
     text_parameter,
 )
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import representation
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_rows import Row
@@ -60,7 +56,9 @@ def close_order(platform: Platform, call: Call, state: int) -> Response:
     order_id, close = _order_close(records, closes, given, call.resolve)
     order = records.rows.get(orders, order_id) or {}
     if order["statecode"] > SUBMITTED:
-        raise Refusal(400, INVALID_STATE_CODE, f"The sales order cannot leave state {order['statecode']}.")
+        raise Refusal(
+            400, quirks().invalid_state_code, f"The sales order cannot leave state {order['statecode']}."
+        )
     status = given.get("Status", DEFAULT_STATUS)
     changes: dict[str, Any] = {"statecode": state}
     if status != DEFAULT_STATUS:
@@ -100,13 +98,15 @@ def convert_order(platform: Platform, call: Call) -> Response:
     columns = _column_set(invoices, given)
     if order["statecode"] in (CANCELED, INVOICED):
         raise Refusal(
-            400, INVALID_STATE_CODE, f"A sales order in state {order['statecode']} has no invoice made of it."
+            400,
+            quirks().invalid_state_code,
+            f"A sales order in state {order['statecode']} has no invoice made of it.",
         )
     with records.acting_as(records.caller.as_platform()):
         values = {
             **_carried(orders, invoices, order),
             "salesorderid": ("salesorder", order_id),
-            "ispricelocked": CONVERTED_INVOICE_IS_PRICE_LOCKED,
+            "ispricelocked": quirks().converted_invoice_is_price_locked,
         }
         invoice_id, _row = records.create(invoices, values)
         for line in _lines(platform, order_id):
@@ -120,7 +120,7 @@ def convert_order(platform: Platform, call: Call) -> Response:
                     "salesorderdetailid": ("salesorderdetail", line_id),
                 },
             )
-        if CONVERTED_ORDER_IS_INVOICED:
+        if quirks().converted_order_is_invoiced:
             records.update(orders, order_id, {"statecode": INVOICED})
     made = platform.rows.get(invoices, invoice_id) or {}
     request = Request("GET", f"{call.root}invoices{columns}", call.request.headers)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from tagline.sandbox.assumptions import UNSAFE_KEY_CHARACTERS
 from tagline.sandbox.dataverse_errors import bad_uri, no_reference, no_row, no_row_by_key, no_segment
 from tagline.sandbox.dataverse_literals import GUID, Tokens
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table, entity_sets
 
@@ -79,7 +79,7 @@ def _by_key(table: Table, inside: str, key_text: str, rest: str) -> Address:
         if column is None:
             raise bad_uri(f"The key in request URI is not valid for resource '{table.entity_set}': '{name}'.")
         value = tokens.take_literal()
-        if isinstance(value, str) and not UNSAFE_KEY_CHARACTERS.isdisjoint(value):
+        if isinstance(value, str) and not quirks().unsafe_key_characters.isdisjoint(value):
             raise bad_uri("A potentially dangerous Request.Path value was detected from the client.")
         given[column.name] = value
         if tokens.peek() != ",":

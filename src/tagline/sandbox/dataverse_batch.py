@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from tagline.sandbox.assumptions import STOPPED_BATCH_STATUS
 from tagline.sandbox.dataverse_call import Resolve
 from tagline.sandbox.dataverse_errors import Refusal, bad_uri, no_reference
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_schema import entity_sets
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import decode
@@ -86,7 +86,7 @@ def run_batch(
             chunk, failed = _http_part(response, ""), response.status >= 400
         out.append(chunk)
         if failed and not continue_on_error:
-            status = STOPPED_BATCH_STATUS
+            status = quirks().stopped_batch_status
             break
     return Response(
         status, (("Content-Type", f"multipart/mixed; boundary={boundary}"),), _join(boundary, out)

@@ -7,12 +7,6 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from tagline.sandbox.assumptions import (
-    DATE_ONLY_TAKES_INSTANTS,
-    EARLIEST_TIME,
-    MISSING_BIND_STATUS,
-    READ_ONLY_IS_REFUSED,
-)
 from tagline.sandbox.dataverse_address import find_id, missing, parse_address
 from tagline.sandbox.dataverse_call import Resolve
 from tagline.sandbox.dataverse_errors import (
@@ -25,6 +19,7 @@ from tagline.sandbox.dataverse_errors import (
     too_long,
 )
 from tagline.sandbox.dataverse_literals import GUID, to_instant
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import Link, Rows
 from tagline.sandbox.dataverse_schema import (
     CHOICES,
@@ -94,7 +89,7 @@ def _named(table: Table, name: str) -> Column:
 
 
 def _allow(table: Table, column: Column, *, creating: bool) -> None:
-    if not READ_ONLY_IS_REFUSED or (column.create if creating else column.update):
+    if not quirks().read_only_is_refused or (column.create if creating else column.update):
         return
     if column.name == table.primary_id:
         return  # repeats the address; it cannot change anything
@@ -125,7 +120,7 @@ def _bound(
     row_id = find_id(rows, address) if address.is_row else None
     if row_id is None:
         if address.id is not None:
-            raise no_row(address.table, address.id, MISSING_BIND_STATUS)
+            raise no_row(address.table, address.id, quirks().missing_bind_status)
         raise missing(address) if address.key else bad_uri(f"'{value}' addresses no row.")
     return column, (address.table.name, row_id)
 
@@ -186,7 +181,7 @@ def _time(table: Table, column: Column, value: Any) -> str:
         instant = to_instant(value)
     except (TypeError, ValueError):
         raise _wrong(table, value, kind) from None
-    if instant < EARLIEST_TIME:
+    if instant < quirks().earliest_time:
         raise Refusal(
             400,
             "0x80040203",
@@ -194,7 +189,7 @@ def _time(table: Table, column: Column, value: Any) -> str:
         )
     if column.type != "DateOnly":
         return instant
-    if len(value) > len("2026-11-25") and not DATE_ONLY_TAKES_INSTANTS:
+    if len(value) > len("2026-11-25") and not quirks().date_only_takes_instants:
         raise _wrong(table, value, kind)
     return instant[:10]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import BULK_DUPLICATE_CODE
 from tagline.sandbox.dataverse_address import Address, find_id, missing, parse_address
 from tagline.sandbox.dataverse_body import ROOT, read_object, read_values
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_errors import Refusal, payload
 from tagline.sandbox.dataverse_literals import GUID
 from tagline.sandbox.dataverse_platform import NAMESPACE, Platform
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_rows import comparable
 from tagline.sandbox.dataverse_schema import Table
@@ -139,6 +139,8 @@ def _refuse_twice(platform: Platform, call: Call, table: Table, targets: Sequenc
         mark = _standing_id(platform, address) or address.id or key
         if mark and mark in seen:
             raise Refusal(
-                400, BULK_DUPLICATE_CODE, "The same record stands twice among the targets of one message."
+                400,
+                quirks().bulk_duplicate_code,
+                "The same record stands twice among the targets of one message.",
             )
         seen.add(mark)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import BULK_DELETE_AFTER_S
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_errors import Refusal
 from tagline.sandbox.dataverse_fetch import Run
 from tagline.sandbox.dataverse_fetchxml import UNKNOWN_TABLE, Fetch, Group, Link, Test
 from tagline.sandbox.dataverse_platform import NAMESPACE, Platform, missing_parameter, parameters
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_rights import Access, Caller
 from tagline.sandbox.dataverse_schema import Table, tables
@@ -64,7 +64,7 @@ def bulk_delete(platform: Platform, call: Call) -> Response:
     with platform.records.acting_as(caller.as_platform()):
         platform.records.create(tables()["asyncoperation"], facts)
     work = partial(_delete, platform, caller, job_id, found)
-    platform.rows.after_commit(lambda: platform.agenda.after(BULK_DELETE_AFTER_S, work))
+    platform.rows.after_commit(lambda: platform.agenda.after(quirks().bulk_delete_after_s, work))
     return answer(call, f"{NAMESPACE}BulkDeleteResponse", {"JobId": job_id})
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import METADATA_REFUSED_CODE
 from tagline.sandbox.dataverse_errors import Refusal
 from tagline.sandbox.dataverse_navigation import collections_of
 from tagline.sandbox.dataverse_platform import NAMESPACE, text_parameter
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_schema import Column, Table
 
 MAX_PRECISION: Final = 10
@@ -26,7 +26,7 @@ NAME: Final = re.compile(r"[A-Za-z]\w{0,99}")
 
 def refused(message: str) -> Refusal:
     """A table, a column or a key cannot be what a definition says."""
-    return Refusal(400, METADATA_REFUSED_CODE, message)
+    return Refusal(400, quirks().metadata_refused_code, message)
 
 
 def new_columns(table: Table, given: Mapping[str, Any]) -> Sequence[Column]:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tagline.sandbox.assumptions import WEEK_STARTS_ON
 from tagline.sandbox.dataverse_errors import bad_uri
 from tagline.sandbox.dataverse_literals import GUID, is_whole, to_instant
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import comparable
 from tagline.sandbox.dataverse_schema import CHOICES, LOOKUPS, TEXTS, WHOLE, Column
 from tagline.sandbox.dataverse_scope import Scope
@@ -311,7 +311,7 @@ def _window(operator: str, count: int, now: datetime) -> tuple[datetime, datetim
 
 def _start(unit: str, today: datetime, step: int) -> datetime:
     if unit == "week":
-        return today - timedelta(days=(today.weekday() - WEEK_STARTS_ON) % 7) + timedelta(weeks=step)
+        return today - timedelta(days=(today.weekday() - quirks().week_starts_on) % 7) + timedelta(weeks=step)
     first = today.replace(day=1) if unit == "month" else today.replace(month=1, day=1)
     return _moved(first, f"{unit}s", step)
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import CONTEXT_ZONE
 from tagline.sandbox.dataverse_founding import BUSINESS_UNIT_ID, ORGANISATION_ID, platform_id
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_records import CREATE, DELETE, UPDATE, Change
 from tagline.sandbox.dataverse_render import formatted
 from tagline.sandbox.dataverse_rows import Row, Rows
@@ -214,8 +214,8 @@ def _created_on(moment: datetime, mode: int) -> str:
     """The true instant of a synchronous step; of an asynchronous one whole seconds, off by the offset that stands beside them."""
     if mode == SYNCHRONOUS:
         return _date(moment)
-    offset = timedelta(minutes=CONTEXT_ZONE)
-    hours, minutes = divmod(abs(CONTEXT_ZONE), 60)
-    sign = "-" if CONTEXT_ZONE < 0 else "+"
+    offset = timedelta(minutes=quirks().context_zone)
+    hours, minutes = divmod(abs(quirks().context_zone), 60)
+    sign = "-" if quirks().context_zone < 0 else "+"
     shown = _milliseconds((moment - offset).replace(microsecond=0))
     return f"/Date({shown}{sign}{hours:02}{minutes:02})/"

@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import KEY_STEPS_S
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_columns import NAME, changed_column, new_columns, new_lookup, refused
 from tagline.sandbox.dataverse_definitions import metadata_id, relationships
 from tagline.sandbox.dataverse_errors import Refusal, bad_uri
 from tagline.sandbox.dataverse_literals import GUID
 from tagline.sandbox.dataverse_platform import NAMESPACE, Platform, parameters, text_parameter
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_schema import ACTIVE, KeyIndex, Table, tables
 from tagline.sandbox.values import Response
 
@@ -128,7 +128,7 @@ def reactivate(platform: Platform, call: Call) -> Response:
 def begin_key(platform: Platform, table: str, name: str, key: KeyIndex | None = None) -> None:
     """Start to build the index of a key, of a new one where it is given; it becomes active or fails by the clock."""
     _set_key(platform, table, name, replace(key or tables()[table].indexes[name], status=PENDING))
-    for status, seconds in KEY_STEPS_S.items():
+    for status, seconds in quirks().key_steps_s.items():
         platform.agenda.after(seconds, partial(_advance_key, platform, table, name, status))
 
 

@@ -9,14 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from tagline.sandbox.assumptions import (
-    DELTA_EXPIRED_STATUS,
-    UNTRACKED_CODE,
-)
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_errors import Refusal, bad_uri
 from tagline.sandbox.dataverse_expand import MAX_PAGE, View, columns_text, parse_shape, skiptoken
 from tagline.sandbox.dataverse_query import Query, aliases_of, continued, page_of, parse_query, query_options
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import answer, plain_count
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table
@@ -57,7 +54,7 @@ class Tracking:
         """
         if now - token.at > self.retention or not self._oldest.get(table.name, 0) <= token.version <= version:
             raise Refusal(
-                DELTA_EXPIRED_STATUS,
+                quirks().delta_expired_status,
                 "0x80044352",
                 "Version stamp associated with the client has expired. Please perform a full sync.",
             )
@@ -94,7 +91,9 @@ def read_changes(
     """
     given = query_options(call.request)
     if not is_tracked(table):
-        raise Refusal(400, UNTRACKED_CODE, f"Change tracking is not enabled for entity '{table.name}'.")
+        raise Refusal(
+            400, quirks().untracked_code, f"Change tracking is not enabled for entity '{table.name}'."
+        )
     if wrong := [name for name in _REFUSED if name in given]:
         raise bad_uri(f'The "{wrong[0]}" query parameter isn\'t supported when Change Tracking is enabled.')
     scope = call.scope(rows)

@@ -6,18 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tagline.sandbox.assumptions import (
-    INVALID_STATE_CODE,
-    INVOICE_LOCKED_CODE,
-    LINE_WITHOUT_INVOICE_CODE,
-    LINE_WITHOUT_ORDER_CODE,
-    ORDER_LOCKED_CODE,
-    PRODUCT_NOT_ACTIVE_CODE,
-    UNIT_MISSING_CODE,
-    UNIT_WRONG_CODE,
-)
 from tagline.sandbox.dataverse_errors import Refusal, row_exists
 from tagline.sandbox.dataverse_pricing import price_header, price_line
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table, tables
 
@@ -66,8 +57,8 @@ ORDER = Document(
     prefix="ORD",
     lock_state=SUBMITTED,
     last_states={CANCELED: frozenset(), FULFILLED: frozenset({INVOICED}), INVOICED: frozenset()},
-    locked_code=ORDER_LOCKED_CODE,
-    orphan_code=LINE_WITHOUT_ORDER_CODE,
+    locked_code=quirks().order_locked_code,
+    orphan_code=quirks().line_without_order_code,
 )
 CLOSED, PAID, CANCELED_INVOICE = 1, 2, 3
 INVOICE = Document(
@@ -81,8 +72,8 @@ INVOICE = Document(
     prefix="INV",
     lock_state=CLOSED,
     last_states={PAID: frozenset(), CANCELED_INVOICE: frozenset()},
-    locked_code=INVOICE_LOCKED_CODE,
-    orphan_code=LINE_WITHOUT_INVOICE_CODE,
+    locked_code=quirks().invoice_locked_code,
+    orphan_code=quirks().line_without_invoice_code,
 )
 HEADERS: Mapping[str, Document] = {d.header: d for d in (ORDER, INVOICE)}
 LINES: Mapping[str, Document] = {d.line: d for d in (ORDER, INVOICE)}
@@ -147,7 +138,9 @@ class Documents:
             wanted = changes.get("statecode", state)
             leaves = wanted != state
             if leaves and state in kind.last_states and wanted not in kind.last_states[state]:
-                raise Refusal(400, INVALID_STATE_CODE, f"The {kind.noun} cannot leave state {state}.")
+                raise Refusal(
+                    400, quirks().invalid_state_code, f"The {kind.noun} cannot leave state {state}."
+                )
             if not leaves:
                 self._refuse_locked(kind, row)
 
@@ -209,13 +202,13 @@ class Documents:
             return  # told by pricing error 6
         product = self._rows.get(tables()["product"], link[1]) or {}
         if product.get("statecode") != ACTIVE:
-            raise Refusal(400, PRODUCT_NOT_ACTIVE_CODE, "You can only add active products.")
+            raise Refusal(400, quirks().product_not_active_code, "You can only add active products.")
         unit_link = line.get("uomid")
         if not unit_link:
-            raise Refusal(400, UNIT_MISSING_CODE, "The unit id is missing.")
+            raise Refusal(400, quirks().unit_missing_code, "The unit id is missing.")
         unit = self._rows.get(tables()["uom"], unit_link[1]) or {}
         if unit.get("uomscheduleid") != product.get("defaultuomscheduleid"):
-            raise Refusal(400, UNIT_WRONG_CODE, "The unit is not part of the product's unit group.")
+            raise Refusal(400, quirks().unit_wrong_code, "The unit is not part of the product's unit group.")
 
     def _described(self, kind: Document, line: dict[str, Any]) -> dict[str, Any]:
         columns = tables()[kind.line].columns

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import DUPLICATES_FOUND_STATUS
 from tagline.sandbox.dataverse_body import read_values
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_errors import Refusal, bad_uri, no_row
@@ -18,6 +17,7 @@ from tagline.sandbox.dataverse_platform import (
     text_parameter,
 )
 from tagline.sandbox.dataverse_query import query_options
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_render import render
 from tagline.sandbox.dataverse_rows import Row, Rows
@@ -48,7 +48,7 @@ def refuse_duplicate(rows: Rows, table: Table, row: Row) -> None:
     for rule in _rules(rows, table):
         if next(_matches(rows, rule, row, row.get(table.primary_id)), None) is not None:
             raise Refusal(
-                DUPLICATES_FOUND_STATUS,
+                quirks().duplicates_found_status,
                 "0x80040333",
                 "A record was not created or updated because a duplicate of the current record already exists.",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tagline.sandbox.assumptions import WRONG_MEDIA_TYPE_STATUS
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_schema import Table
 
 HELP = "https://go.microsoft.com/fwlink/?linkid=2195293"
@@ -58,7 +58,7 @@ def bad_uri(message: str) -> Refusal:
 def wrong_media_type(content_type: str) -> Refusal:
     """The body says that it is no JSON."""
     return Refusal(
-        WRONG_MEDIA_TYPE_STATUS,
+        quirks().wrong_media_type_status,
         "0x80060888",
         "A supported MIME type could not be found that matches the content type of the request. None of the "
         f"supported type(s) 'application/json' matches the content type '{content_type}'.",

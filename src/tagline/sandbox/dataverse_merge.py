@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import MERGE_REFUSED_CODE
 from tagline.sandbox.dataverse_body import read_values
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_errors import Refusal, no_row
 from tagline.sandbox.dataverse_platform import NAMESPACE, Platform, missing_parameter, parameters
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rights import Access
 from tagline.sandbox.dataverse_schema import Table, tables
 from tagline.sandbox.values import Response
@@ -30,13 +30,15 @@ def merge(platform: Platform, call: Call) -> Response:
     other, subordinate_id = _row_of(given, "Subordinate")
     records, rows = platform.records, platform.rows
     if table.name != other.name or target_id == subordinate_id:
-        raise Refusal(400, MERGE_REFUSED_CODE, "Two different records of the same type can be merged.")
+        raise Refusal(
+            400, quirks().merge_refused_code, "Two different records of the same type can be merged."
+        )
     for row_id in (target_id, subordinate_id):
         row = rows.get(table, row_id)
         if row is None:
             raise no_row(table, row_id)
         if row["statecode"] == INACTIVE:
-            raise Refusal(400, MERGE_REFUSED_CODE, f"The record with id {row_id} is not active.")
+            raise Refusal(400, quirks().merge_refused_code, f"The record with id {row_id} is not active.")
     records.caller.require(table, Access.WRITE)
     content = given.get("UpdateContent") or {}
     if not isinstance(content, dict):

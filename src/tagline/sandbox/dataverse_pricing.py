@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tagline.sandbox.assumptions import MISSING_PRICE_LIST_ZEROES_OVERRIDES, ROUNDING
 from tagline.sandbox.dataverse_body import money
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table, tables
 
@@ -18,7 +18,7 @@ CENT = Decimal("0.01")
 
 
 def _cents(value: Decimal) -> Decimal:
-    return value.quantize(CENT, ROUNDING)
+    return value.quantize(CENT, quirks().rounding)
 
 
 def price_list_error(rows: Rows, header: Row) -> int:
@@ -60,7 +60,7 @@ def _unit_price(rows: Rows, header: Row, line: Row) -> tuple[int, Decimal]:
         return NO_ERROR, given
     list_error = price_list_error(rows, header)
     overridden = bool(line.get("ispriceoverridden"))
-    if list_error and (MISSING_PRICE_LIST_ZEROES_OVERRIDES or not overridden):
+    if list_error and (quirks().missing_price_list_zeroes_overrides or not overridden):
         return list_error, ZERO
     if not line.get("productid"):
         return MISSING_PRODUCT, ZERO

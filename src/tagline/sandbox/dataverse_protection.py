@@ -11,13 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import (
-    CONCURRENT_RETRY_AFTER_S,
-    DOP_HINT,
-    EXECUTION_COST_S,
-    THROTTLED_CALL_ADDS_S,
-)
 from tagline.sandbox.dataverse_errors import Refusal
+from tagline.sandbox.dataverse_quirks import quirks
 
 BURST = 6000
 EXECUTION_S = 1200.0
@@ -136,7 +131,7 @@ class ServiceProtection:
         return (
             ("x-ms-ratelimit-burst-remaining-xrm-requests", str(requests)),
             ("x-ms-ratelimit-time-remaining-xrm-requests", f"{seconds:,.2f}"),
-            ("x-ms-dop-hint", str(DOP_HINT)),
+            ("x-ms-dop-hint", str(quirks().dop_hint)),
         )
 
     def used(self) -> Mapping[str, Mapping[str, float]]:
@@ -173,11 +168,11 @@ class ServiceProtection:
             return ThrottledError(
                 "0x80072326",
                 f"Number of concurrent requests exceeded the limit of {limits.concurrent}.",
-                math.ceil(CONCURRENT_RETRY_AFTER_S),
+                math.ceil(quirks().concurrent_retry_after_s),
             )
         else:
             return None
-        longer = use.closed_until + THROTTLED_CALL_ADDS_S - now if now < use.closed_until else 0.0
+        longer = use.closed_until + quirks().throttled_call_adds_s - now if now < use.closed_until else 0.0
         told = math.floor(min(max(wait, longer), limits.window_s)) + 1
         use.closed_until, use.closed_with = now + told - _CRUMB_S, said
         return ThrottledError(*said, told)
@@ -206,4 +201,4 @@ def execution_s(work: Mapping[str, int]) -> float:
     Args:
         work: How many of each kind of `EXECUTION_COST_S` it did.
     """
-    return sum(EXECUTION_COST_S[kind] * count for kind, count in work.items())
+    return sum(quirks().execution_cost_s[kind] * count for kind, count in work.items())

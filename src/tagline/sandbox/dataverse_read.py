@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tagline.sandbox.assumptions import COUNT_HAS_BOM
 from tagline.sandbox.dataverse_address import Address, find_row, parse_key
 from tagline.sandbox.dataverse_apply import apply_steps
 from tagline.sandbox.dataverse_call import Call
@@ -26,6 +25,7 @@ from tagline.sandbox.dataverse_query import (
     parse_query,
     query_options,
 )
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_render import etag
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table
@@ -37,7 +37,7 @@ from tagline.sandbox.wire import encode, in_bytes
 JSON = ("Content-Type", "application/json; odata.metadata=minimal")
 _CRM = "@Microsoft.Dynamics.CRM."
 _OF_ONE_ROW = frozenset({"$select", "$expand"})
-_BOM = b"\xef\xbb\xbf" if COUNT_HAS_BOM else b""
+_BOM = b"\xef\xbb\xbf" if quirks().count_has_bom else b""
 
 
 def read_row(rows: Rows, call: Call, address: Address) -> Response:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import DELETE_CLEARS_LOOKUPS, INVALID_STATE_CODE
 from tagline.sandbox.dataverse_documents import HEADERS, Documents
 from tagline.sandbox.dataverse_errors import Refusal, no_row, row_exists
 from tagline.sandbox.dataverse_founding import USER_ID, ownership
 from tagline.sandbox.dataverse_pricing import with_base_amounts
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rights import Access, Caller
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import Table, tables
@@ -183,7 +183,7 @@ class Records:
         for pointing_id in self.rows.pointing(other, column, row_id):
             if (kind := HEADERS.get(table.name)) and other.name in (kind.line, "orderclose"):
                 self.rows.remove(other, pointing_id)
-            elif DELETE_CLEARS_LOOKUPS:
+            elif quirks().delete_clears_lookups:
                 row = {
                     name: value
                     for name, value in self._standing(other, pointing_id).items()
@@ -214,7 +214,7 @@ class Records:
         if table.columns["statuscode"].states.get(status) != state:
             raise Refusal(
                 400,
-                INVALID_STATE_CODE,
+                quirks().invalid_state_code,
                 f"{status} is not a valid status code for state code {state} on {table.name} with Id {row[table.primary_id]}.",
             )
 

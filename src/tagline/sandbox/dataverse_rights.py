@@ -8,13 +8,9 @@ from enum import IntEnum, StrEnum
 from functools import partial
 from typing import Any
 
-from tagline.sandbox.assumptions import (
-    MISSING_PRIVILEGE_CODE,
-    OUT_OF_REACH_CODE,
-    PRIVILEGE_NOUNS,
-    PRIVILEGES_OF_ACTIONS,
-)
+from tagline.sandbox.assumptions import PRIVILEGE_NOUNS, PRIVILEGES_OF_ACTIONS
 from tagline.sandbox.dataverse_errors import Refusal
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_rows import Link, Row, Rows, RowsInSight
 from tagline.sandbox.dataverse_schema import NAMES, Table, tables
 
@@ -192,7 +188,7 @@ class Caller:
             return
         raise Refusal(
             403,
-            OUT_OF_REACH_CODE,
+            quirks().out_of_reach_code,
             f"SecLib::AccessCheckEx failed. ObjectID: {secured[1][secured[0].primary_id]}, "
             f"OwnerId: {owner.link[1] if owner.link else None}, CallingUser: {self.user_id}, "
             f"AccessRights: {access.value}Access.",
@@ -209,7 +205,7 @@ class Caller:
             name = names_for(table.name, access)[0]
             raise Refusal(
                 403,
-                MISSING_PRIVILEGE_CODE,
+                quirks().missing_privilege_code,
                 f"Principal user (Id={self.user_id}, type=8) is missing {name} privilege for the whole organization.",
             )
 
@@ -250,7 +246,7 @@ class Caller:
             if self.held is not None and name not in self.held:
                 raise Refusal(
                     403,
-                    MISSING_PRIVILEGE_CODE,
+                    quirks().missing_privilege_code,
                     f"Principal user (Id={self.user_id}, type=8) is missing {name} privilege.",
                 )
 

@@ -9,11 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from tagline.sandbox.assumptions import (
-    IMPORT_STEPS_S,
-    MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION,
-    OLDER_SOLUTION_IS_REFUSED,
-)
 from tagline.sandbox.dataverse_call import Call
 from tagline.sandbox.dataverse_customising import begin_key, remove_column, remove_key
 from tagline.sandbox.dataverse_errors import Refusal, no_row
@@ -26,6 +21,7 @@ from tagline.sandbox.dataverse_platform import (
     parameters,
     text_parameter,
 )
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import answer
 from tagline.sandbox.dataverse_rights import Access
 from tagline.sandbox.dataverse_schema import KeyIndex, Schema, solution_parts, tables
@@ -87,7 +83,7 @@ def import_later(platform: Platform, call: Call) -> Response:
         platform.records.create(
             tables()["importjob"], {"importjobid": job_id, "name": "Import", "progress": 0}
         )
-    start, end = IMPORT_STEPS_S
+    start, end = quirks().import_steps_s
     platform.agenda.after(start, partial(_begin, platform, operation_id))
     platform.agenda.after(end, partial(_finish, platform, operation_id, job_id, archive))
     body = {"ImportJobKey": job_id, "AsyncOperationId": operation_id}
@@ -169,7 +165,7 @@ def remove(platform: Platform, row_id: str) -> Response:
     platform.records.caller.require(table, Access.DELETE)
     platform.rows.remove(table, row_id)
     brought = platform.solutions.pop(str(row["uniquename"]), None)
-    if brought is not None and row.get("ismanaged") and MANAGED_COLUMNS_GO_WITH_THEIR_SOLUTION:
+    if brought is not None and row.get("ismanaged") and quirks().managed_columns_go_with_their_solution:
         for name, keys in brought.keys.items():
             for key in keys:
                 remove_key(platform, name, key)
@@ -267,7 +263,7 @@ def _take_in(platform: Platform, archive: bytes) -> str:
     if standing is not None and bool(standing.get("ismanaged")) != solution.is_managed:
         kind = "managed" if standing.get("ismanaged") else "unmanaged"
         return f"The solution '{solution.name}' is installed as {kind} already."
-    if standing is not None and solution.is_managed and OLDER_SOLUTION_IS_REFUSED:
+    if standing is not None and solution.is_managed and quirks().older_solution_is_refused:
         installed = str(standing["version"])
         if _parts(solution.version) < _parts(installed):
             return f"The solution '{solution.name}' is installed in version {installed}, newer than {solution.version}."

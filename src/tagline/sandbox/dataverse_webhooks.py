@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import ASYNC_STEP_DELAY_S, SYNC_STEP_FAILED_STATUS
 from tagline.sandbox.dataverse_context import ASYNCHRONOUS, Image, Occasion, context_of
 from tagline.sandbox.dataverse_errors import Refusal
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_records import UPDATE, Change
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import tables
@@ -242,7 +242,7 @@ class Webhooks:
             "statuscode": 0,
         }
         self._rows.put(operations, operation_id, {n: v for n, v in row.items() if v is not None})
-        due = self._clock.now() + timedelta(seconds=ASYNC_STEP_DELAY_S)
+        due = self._clock.now() + timedelta(seconds=quirks().async_step_delay_s)
         delivery = Delivery(request, operation_id, due, bool(step.get("asyncautodelete")))
 
         def stands() -> None:
@@ -257,7 +257,7 @@ class Webhooks:
         if not _is_success(status):
             told = "did not answer in time" if status is None else f"answered with status {status}"
             raise Refusal(
-                SYNC_STEP_FAILED_STATUS,
+                quirks().sync_step_failed_status,
                 "0x80040265",
                 f"The webhook call failed because the endpoint {told}. Please check exception for more details.",
             )

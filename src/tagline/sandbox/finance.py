@@ -11,13 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import (
-    FINANCE_CHALLENGE,
-    FINANCE_PATCH_CREATES,
-    FINANCE_PATHS_GO_BELOW_ROWS,
-    FINANCE_STRANGER_STATUS,
-    FINANCE_WITHHELD_STATUS,
-)
+from tagline.sandbox.assumptions import FINANCE_CHALLENGE
 from tagline.sandbox.dataverse_batch import run_batch
 from tagline.sandbox.dataverse_call import Resolve
 from tagline.sandbox.dataverse_errors import Refusal
@@ -47,6 +41,7 @@ from tagline.sandbox.finance_query import (
     reached_from,
     select_rows,
 )
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, etag, key_of
 from tagline.sandbox.finance_schema import COMPANY, Entity
@@ -103,7 +98,7 @@ class Finance:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         client_id = self._login.client_of(token, request.origin)
         if client_id is None or client_id not in self.applications:
-            status = 401 if client_id is None else FINANCE_STRANGER_STATUS
+            status = 401 if client_id is None else quirks().stranger_status
             authority = f"https://login.microsoftonline.com/{self._login.tenant}/oauth2/authorize"
             return Response(status, (("WWW-Authenticate", FINANCE_CHALLENGE.format(authority=authority)),))
         if self.strained_until is not None and self._clock.now() < self.strained_until:
@@ -158,7 +153,7 @@ class Finance:
             raise no_resource(request.url)
         if entity.table in self.withheld:
             raise FinanceRefusal(
-                FINANCE_WITHHELD_STATUS, GENERAL, inner="Access to the data entity is denied."
+                quirks().withheld_status, GENERAL, inner="Access to the data entity is denied."
             )
         if match["key"] is None:
             return self._on_set(entity, request, root, match["rest"] or "")
@@ -210,7 +205,7 @@ class Finance:
 
     def _on_row(self, entity: Entity, request: Request, root: str, key_text: str) -> Response:
         row = self._addressed(entity, key_text, request)
-        if row is None and request.method == "PATCH" and FINANCE_PATCH_CREATES:
+        if row is None and request.method == "PATCH" and quirks().patch_creates:
             values = {**_parse_key(entity, key_text), **parse_body(entity, request.body)}
             address = address_of(root, entity, self.records.create(entity, values))
             return Response(204, (("OData-EntityId", address),))
@@ -239,7 +234,7 @@ class Finance:
         way = entity.navigation.get(name)
         if (
             request.method not in ("GET", "HEAD")
-            or not FINANCE_PATHS_GO_BELOW_ROWS
+            or not quirks().paths_go_below_rows
             or (name not in entity.fields and way is None)
             or last not in ("", "$count" if way and way.many else "", "$value" if way is None else "")
         ):

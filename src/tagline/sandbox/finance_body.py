@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tagline.sandbox.assumptions import FINANCE_WHOLE_DIGITS
 from tagline.sandbox.dataverse_literals import GUID
 from tagline.sandbox.finance_errors import FinanceRefusal, no_property, unreadable
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_schema import NAMESPACE, Entity
 from tagline.sandbox.wire import decode
 
@@ -64,7 +64,7 @@ def _value(entity: Entity, name: str, value: Any) -> Any:
 def is_storable(number: Decimal) -> bool:
     """Whether a number fits, so that none that is computed or printed grows beyond reason."""
     exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -_DECIMALS and number.adjusted() < FINANCE_WHOLE_DIGITS
+    return isinstance(exponent, int) and exponent >= -_DECIMALS and number.adjusted() < quirks().whole_digits
 
 
 def _instant(name: str, text: str) -> str:

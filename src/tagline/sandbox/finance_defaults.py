@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tagline.sandbox.assumptions import FINANCE_RESERVATION
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable
 from tagline.sandbox.finance_rules import OPEN
 from tagline.sandbox.finance_schema import COMPANY, NO_DATE, Entity, entities
@@ -45,7 +45,7 @@ def _sales_order(rows: FinanceRows, row: Row, now: datetime) -> dict[str, Any]:
         "RequestedShippingDate": day(now),
         "OrderCreationDateTime": instant(now),
         "SalesOrderStatus": OPEN,
-        "InventoryReservationMethod": FINANCE_RESERVATION,
+        "InventoryReservationMethod": quirks().reservation,
     }
 
 

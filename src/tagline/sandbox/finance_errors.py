@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tagline.sandbox.assumptions import FINANCE_MISSING_ROW_MESSAGE, FINANCE_STALE_STATUS
+from tagline.sandbox.assumptions import FINANCE_MISSING_ROW_MESSAGE
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_schema import Entity
 from tagline.sandbox.values import Response
 from tagline.sandbox.wire import encode, in_bytes
@@ -66,7 +67,7 @@ def no_row(entity: Entity) -> FinanceRefusal:
 
 def stale() -> FinanceRefusal:
     return FinanceRefusal(
-        FINANCE_STALE_STATUS, GENERAL, inner="The record has been changed since it was read.", kind=""
+        quirks().stale_status, GENERAL, inner="The record has been changed since it was read.", kind=""
     )
 
 

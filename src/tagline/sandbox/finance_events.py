@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import FINANCE_EVENT_REPEATS_S, FINANCE_EVENTS
+from tagline.sandbox.assumptions import FINANCE_EVENTS
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.values import Request
 from tagline.sandbox.wire import encode, in_bytes
 
@@ -114,10 +115,10 @@ class BusinessEvents:
             self._queue.remove(telling)
             if is_told:
                 return True
-            if telling.attempts == len(FINANCE_EVENT_REPEATS_S):
+            if telling.attempts == len(quirks().event_repeats_s):
                 self.given_up.append(telling)
             else:
-                due = self._clock.now() + timedelta(seconds=FINANCE_EVENT_REPEATS_S[telling.attempts])
+                due = self._clock.now() + timedelta(seconds=quirks().event_repeats_s[telling.attempts])
                 self._queue.append(replace(telling, due=due, attempts=telling.attempts + 1))
         return False
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from tagline.sandbox.assumptions import FINANCE_PAGE_OPTION
 from tagline.sandbox.dataverse_literals import is_whole, split_outside
 from tagline.sandbox.finance_errors import no_property, unreadable
 from tagline.sandbox.finance_filter import Test, parse_filter, parse_order
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, etag
 from tagline.sandbox.finance_schema import COMPANY, NAMESPACE, Entity, Navigation, Schema
 from tagline.sandbox.values import Request
@@ -134,9 +134,9 @@ def page_of(found: Sequence[Row], request: Request, page_size: int | None) -> Pa
     link = ""
     if until < end:
         # With $skip as the continuation, a $top has to shrink by what was shown.
-        place = f"{FINANCE_PAGE_OPTION}={until}"
-        dropped, rest = {FINANCE_PAGE_OPTION}, ""
-        if FINANCE_PAGE_OPTION == "$skip" and top is not None:
+        place = f"{quirks().page_option}={until}"
+        dropped, rest = {quirks().page_option}, ""
+        if quirks().page_option == "$skip" and top is not None:
             dropped.add("$top")
             rest = f"&$top={end - until}"
         kept = [

@@ -7,13 +7,10 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import (
-    FINANCE_GIVEN_AMOUNT_STANDS,
-    FINANCE_READ_ONLY_IS_REFUSED,
-)
 from tagline.sandbox.finance_body import is_storable
 from tagline.sandbox.finance_defaults import completed, day, instant
 from tagline.sandbox.finance_errors import FinanceRefusal, infolog
+from tagline.sandbox.finance_quirks import quirks
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, key_of
 from tagline.sandbox.finance_rules import (
     FIXED,
@@ -166,7 +163,7 @@ class FinanceRecords:
         if entity.read_only:
             raise infolog(entity, verb, f"Error: The data entity '{entity.type}' is read-only")
         wrong = sorted(NOT_EDITABLE.get(entity.table, frozenset()).intersection(values))
-        if wrong and FINANCE_READ_ONLY_IS_REFUSED:
+        if wrong and quirks().read_only_is_refused:
             raise infolog(entity, verb, *(f"Warning: Field '{name}' does not allow edits" for name in wrong))
 
     def _demand(self, entity: Entity, row: Row, verb: str) -> None:
@@ -273,7 +270,7 @@ class FinanceRecords:
     ) -> dict[str, Any]:
         """The row with its amounts, and with the goods it takes."""
         done = dict(row)
-        given = "LineAmount" in (row if changed is None else changed) and FINANCE_GIVEN_AMOUNT_STANDS
+        given = "LineAmount" in (row if changed is None else changed) and quirks().given_amount_stands
         if entity.table == "SalesOrderLines":
             touched = changed is None or not {
                 "OrderedSalesQuantity", "SalesPrice", "SalesPriceQuantity", "LineDiscountAmount", "LineDiscountPercentage",

@@ -12,7 +12,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import METADATA_IS_FREE, UNAUTHORISED_CHALLENGE
+from tagline.sandbox.assumptions import UNAUTHORISED_CHALLENGE
 from tagline.sandbox.control import control_organisation
 from tagline.sandbox.dataverse_batch import run_batch, unresolved
 from tagline.sandbox.dataverse_call import Call, Resolve
@@ -30,6 +30,7 @@ from tagline.sandbox.dataverse_metadata import is_metadata
 from tagline.sandbox.dataverse_operations import operate
 from tagline.sandbox.dataverse_platform import Agenda, Platform
 from tagline.sandbox.dataverse_protection import ServiceProtection, ThrottledError, execution_s
+from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_read import JSON
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences
@@ -158,7 +159,7 @@ class Organisation:
         if len(request.body) > MAX_BODY:
             return Response(413)
         self.platform.agenda.catch_up()
-        is_free = METADATA_IS_FREE and is_metadata(request.path[root.end() :])
+        is_free = quirks().metadata_is_free and is_metadata(request.path[root.end() :])
         try:
             if not is_free:
                 self.protection.admit(client)

@@ -9,13 +9,14 @@ import pytest
 
 from tagline.connectors.dataverse import Account, Dataverse, SalesOrder
 from tagline.connectors.dataverse.events import EVENTS
+from tagline.connectors.hooks import name_of
 from tagline.connectors.odata.batch import requests_of
 from tagline.domain.environment import Identity
 from tagline.domain.system import Trigger, connection
 from tagline.errors import RefusedError, UsageError
 
 URL = "https://in.test/hooks/o2c/crm"
-TOKEN = "canary-hook"
+TOKEN = "canary-hook-0123456"
 DEPLOY = Identity(client_id="deployer", client_secret="env:KEY")
 
 
@@ -156,10 +157,10 @@ def test_an_event_is_an_endpoint_with_the_token_and_a_step_after_the_operation(m
     assert endpoints[0] == {
         "statecode": 0,
         "name": "tagline account-changed",
-        "url": f"{URL}/account-changed/{TOKEN}",
+        "url": f"{URL}/account-changed/{name_of(TOKEN)}",
         "contract": 8,
-        "authtype": 4,
-        "authvalue": TOKEN,
+        "authtype": 5,
+        "authvalue": f'<settings><setting name="x-tagline-token" value="{TOKEN}" /></settings>',
         "messageformat": 2,
     }
     changed, deleted = registry.rows["sdkmessageprocessingsteps"].values()
@@ -273,7 +274,7 @@ def test_webhooks_that_are_still_used_stay_whatever_else_stands_there(make, make
         registry.rows["serviceendpoints"][guid(77)] = older
     assert client.unsubscribe(URL, ["account-created"]) == ["account-changed", "account-created"]
     assert [e["url"] for e in registry.rows["serviceendpoints"].values()] == [
-        f"{URL}/account-created/{TOKEN}"
+        f"{URL}/account-created/{name_of(TOKEN)}"
     ]
     registry.written.clear()
     assert client.unsubscribe(URL, ["account-created"]) == []
@@ -286,7 +287,7 @@ def test_only_what_lies_below_the_address_is_removed(make):
     client.subscribe(["account-created"], f"{URL}-other")
     assert client.unsubscribe(f"{URL}/") == ["account-created", "account-changed"]
     assert [e["url"] for e in registry.rows["serviceendpoints"].values()] == [
-        f"{URL}-other/account-created/{TOKEN}"
+        f"{URL}-other/account-created/{name_of(TOKEN)}"
     ]
     assert len(registry.rows["sdkmessageprocessingsteps"]) == 1
     assert client.unsubscribe(URL) == []
@@ -294,8 +295,10 @@ def test_only_what_lies_below_the_address_is_removed(make):
 
 def test_the_token_stands_in_no_address_and_no_answer(make):
     registry, client = make()
+    client.subscribe(["account-changed"], f"{URL}-other")
     told = [*client.subscribe(["account-created"], URL), *client.unsubscribe(URL)]
-    assert TOKEN not in "".join([*registry.queries, *told])
+    addresses = [endpoint["url"] for endpoint in registry.rows["serviceendpoints"].values()]
+    assert TOKEN not in "".join([*registry.queries, *told, *addresses])
 
 
 def test_an_unknown_event_or_table_is_refused_before_anything_is_registered(make):

@@ -377,7 +377,7 @@ def test_missing_webhooks_are_registered_and_standing_ones_left(make_shop):
 
     def shop(request):
         if request.method == "GET":
-            url = "https://in.test/hooks/i/shop/order-placed/canary-hook"
+            url = "https://in.test/hooks/i/shop/order-placed/canary-hook-0123456"
             standing = {"Id": 1, "Name": "x", "Url": url, "EventType": 1, "Enabled": True, "Format": "JSON"}
             return httpx.Response(200, json=[standing])
         posted.extend(json.loads(request.content))
@@ -387,7 +387,7 @@ def test_missing_webhooks_are_registered_and_standing_ones_left(make_shop):
     added = make_shop(shop).subscribe(["order-placed", "order-changed"], "https://in.test/hooks/i/shop")
     assert added == ["order-changed"]
     assert [(h["Url"], h["EventType"], h["Enabled"]) for h in posted] == [
-        ("https://in.test/hooks/i/shop/order-changed/canary-hook", 2, True)
+        ("https://in.test/hooks/i/shop/order-changed/canary-hook-0123456", 2, True)
     ]
 
 

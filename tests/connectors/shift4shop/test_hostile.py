@@ -73,7 +73,7 @@ def test_a_row_without_an_id_lets_no_other_seem_to_be_gone(make_shop):
 
 def test_webhooks_of_odd_types_are_none_of_ours(make_shop):
     odd = [{"Id": 1, "Url": ["x"], "EventType": {"a": 1}, "Enabled": True}, {"Id": 2, "Enabled": True}]
-    ours = {"Id": 3, "Url": f"{ADDRESS}/order-placed/canary-hook", "EventType": "1", "Enabled": True}
+    ours = {"Id": 3, "Url": f"{ADDRESS}/order-placed/canary-hook-0123456", "EventType": "1", "Enabled": True}
 
     def shop(request):
         assert request.method == "GET"

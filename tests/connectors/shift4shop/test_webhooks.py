@@ -36,7 +36,7 @@ class Hooks:
         return httpx.Response(201, json=[result("Id", number, "201")])
 
 
-def hook(event, token="canary-hook", base=URL):
+def hook(event, token="canary-hook-0123456", base=URL):
     return {"Url": f"{base}/{event}/{token}", "EventType": 1, "Enabled": True}
 
 

@@ -5,18 +5,18 @@ Source: reference/dataverse-api.md section 8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from tagline.connectors.dataverse.reader import row_id
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT, is_guid, to_text
 from tagline.connectors.odata.cursors import Cursor, Round
 from tagline.connectors.odata.session import MAX_PAGES
 from tagline.connectors.odata.versions import etag_of
-from tagline.domain.exchange import Change, Changes
+from tagline.connectors.unread import unread_row
+from tagline.domain.exchange import Change, Changes, Unread
 from tagline.domain.model import Model
 
 TRACKED: Final = "odata.track-changes"
@@ -47,7 +47,7 @@ def read_changes(session: Session, model: type[Model], cursor: str | None) -> Ch
     read by their time of change: nothing is skipped, except that a deletion in that gap leaves no trace. Reading the
     keys that the caller knows tells of those.
 
-    A row may be told of twice, never skipped. Its version is its ETag.
+    A row may be told of twice, never skipped; one without an id is told of as unread. Its version is its ETag.
     """
     now = session.clock.now()
     if cursor is None:
@@ -66,16 +66,16 @@ def read_changes(session: Session, model: type[Model], cursor: str | None) -> Ch
 
 def _told(session: Session, model: type[Model], at: Cursor, page: Mapping[str, Any]) -> Changes:
     doing = _doing(model)
-    items = tuple(_change(session, model, raw) for raw in session.values_of(page, doing))
+    items, unread = _sorted(model, session.items_of(page, doing))
     link = page.get("@odata.nextLink")
     if isinstance(link, str):
         if link == at.page or at.pages >= MAX_PAGES:
             session.malformed(f"{doing}: its pages do not end")
-        return Changes(items, at.at_page(link).text(), more=True)
+        return Changes(items, at.at_page(link).text(), more=True, unread=unread)
     if at.round is Round.REREAD:
         # The rest of what happened since the reread began stands behind the link, if there is one.
-        return Changes(items, at.ended(at.delta).text(), more=bool(at.delta))
-    return Changes(items, at.ended(_delta_of(session, page, doing)).text(), more=False)
+        return Changes(items, at.ended(at.delta).text(), more=bool(at.delta), unread=unread)
+    return Changes(items, at.ended(_delta_of(session, page, doing)).text(), more=False, unread=unread)
 
 
 def _follow(session: Session, model: type[Model], link: str, of: Round) -> Mapping[str, Any] | None:
@@ -125,10 +125,29 @@ def _by_time(model: type[Model], good_at: datetime) -> str:
     )
 
 
-def _change(session: Session, model: type[Model], raw: Mapping[str, Any]) -> Change:
-    if model.remote.primary_id not in raw and "reason" in raw:
-        gone = raw.get("id")
-        if not is_guid(gone):
-            session.malformed(f"{_doing(model)}: a deleted row has no id")
-        return Change(model, str(gone), is_gone=True)
-    return Change(model, row_id(session, model, raw), etag_of(raw) or "")
+def _sorted(model: type[Model], rows: Sequence[Any]) -> tuple[tuple[Change, ...], tuple[Unread, ...]]:
+    """Rows that name a record, and those that do not."""
+    items: list[Change] = []
+    unread: list[Unread] = []
+    for raw in rows:
+        if change := _change(model, raw):
+            items.append(change)
+        else:
+            column = "id" if _is_gone(model, raw) else model.remote.primary_id
+            value = raw.get(column) if isinstance(raw, Mapping) else None
+            unread.append(unread_row(raw, column, value, items[-1].key if items else ""))
+    return tuple(items), tuple(unread)
+
+
+def _change(model: type[Model], raw: Any) -> Change | None:
+    if not isinstance(raw, Mapping):
+        return None
+    is_gone = _is_gone(model, raw)
+    found = raw.get("id" if is_gone else model.remote.primary_id)
+    if not is_guid(found):
+        return None
+    return Change(model, str(found), "" if is_gone else etag_of(raw) or "", is_gone=is_gone)
+
+
+def _is_gone(model: type[Model], raw: Any) -> bool:
+    return isinstance(raw, Mapping) and model.remote.primary_id not in raw and "reason" in raw

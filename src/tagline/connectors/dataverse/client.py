@@ -16,7 +16,7 @@ from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT
 from tagline.connectors.dataverse.writer import Writer
 from tagline.connectors.entra import proof_of
-from tagline.connectors.hooks import address_of
+from tagline.connectors.hooks import address_of, name_of, webhook_token, webhook_tokens
 from tagline.connectors.pace import Lane
 from tagline.connectors.secrets import absence_of
 from tagline.domain.checkup import Check, Needs
@@ -165,9 +165,10 @@ class DataverseClient:
         return []
 
     def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
-        """Remove the endpoints below `url` and their steps, but for those of `keep` at their address of today."""
-        token = self._token() if keep else ""
-        kept = {address_of(url, event, token) for event in keep}
+        """Remove the endpoints below `url` and their steps, but for those of `keep` with a token that is live."""
+        reference = self._config.webhook_token
+        tokens = webhook_tokens(self._name, reference, self._secrets) if keep and reference else ()
+        kept = {address_of(url, event, name_of(token)) for event in keep for token in tokens}
         stale = webhooks.stale_below(self._session, url, kept)
         if not stale:
             return []
@@ -195,7 +196,8 @@ class DataverseClient:
     def check_up(self, needs: Needs) -> Iterator[Check]:
         """Sign-in, rights, solution and webhooks, one after the other; reads only."""
         reference = self._config.webhook_token
-        return checkup.check_up(self._session, needs, self._secrets(reference) if reference else "")
+        token = webhook_token(self._name, reference, self._secrets) if reference else ""
+        return checkup.check_up(self._session, needs, token)
 
     def _no_deploying(self) -> str:
         """Why the application that sets the organisation up cannot sign in from here; empty where it can."""
@@ -214,7 +216,7 @@ class DataverseClient:
                 where={"connection": self._name},
                 hint="give the connection a webhook_token, a reference to 16 or more letters and digits",
             )
-        return self._secrets(self._config.webhook_token)
+        return webhook_token(self._name, self._config.webhook_token, self._secrets)
 
     def _webhook_malformed(self, reason: str) -> RecordError:
         return RecordError(

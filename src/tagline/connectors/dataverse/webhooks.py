@@ -14,13 +14,13 @@ from tagline.connectors import json_values
 from tagline.connectors.dataverse.events import EVENTS, UPDATE, Event
 from tagline.connectors.dataverse.session import Session
 from tagline.connectors.dataverse.wire import ROOT, is_guid
-from tagline.connectors.hooks import address_of
+from tagline.connectors.hooks import TOKEN_HEADER, address_of, name_of
 from tagline.connectors.odata.batch import Part
 from tagline.errors import UsageError
 
 CONTRACT_WEBHOOK: Final = 8
-AUTH_WEBHOOK_KEY: Final = 4
-"""The organisation adds the token to the address as `?code=…`; ours stands in its last segment already."""
+AUTH_HTTP_HEADER: Final = 5
+"""The organisation sends the token in a header; it cannot be read back, so that the address carries its name."""
 FORMAT_JSON: Final = 2
 POST_OPERATION: Final = 40
 ASYNCHRONOUS: Final = 1
@@ -40,9 +40,9 @@ class Endpoint:
 
 def register(session: Session, events: Sequence[str], url: str, token: str) -> list[str]:
     """
-    Let each event be posted to `<url>/<event>/<token>`; returns the events for which something had to be done.
+    Let each event be posted to `<url>/<event>/<name of the token>`; returns the events for which something had to be done.
 
-    A delivery is not signed, so that its address carries the token. What stands already is used, enabled again, and
+    A delivery is not signed, so that its header carries the token. What stands already is used, enabled again, and
     widened to the columns of today's model. The rest is added together with its steps, or none of it.
 
     Args:
@@ -52,7 +52,7 @@ def register(session: Session, events: Sequence[str], url: str, token: str) -> l
     Raises:
         UsageError: The organisation has no such table, or cannot tell of such an operation on it (code `event-unknown`).
     """
-    addresses = {event: address_of(url, event, token) for event in events}
+    addresses = {event: address_of(url, event, name_of(token)) for event in events}
     filters = _filters(session, [EVENTS[event] for event in events])
     standing = {endpoint.url: endpoint for endpoint in _endpoints(session)}
     touched = [
@@ -79,14 +79,14 @@ def remove(session: Session, endpoints: Iterable[Endpoint], url: str) -> list[st
     removed = []
     for endpoint in endpoints:
         _remove(session, endpoint)
-        # The first segment is the event; the rest is the token, which is told to nobody.
+        # The first segment is the event; the rest may be a token of an older tagline, which is told to nobody.
         removed.append(endpoint.url.removeprefix(f"{url.rstrip('/')}/").split("/")[0])
     return removed
 
 
 def standing_below(session: Session, url: str, token: str) -> frozenset[str]:
-    """Events for which an endpoint stands at `<url>/<event>/<token>`, with a step that is switched on."""
-    addresses = {address_of(url, event, token): event for event in EVENTS}
+    """Events for which an endpoint of that token stands, with a step that is switched on."""
+    addresses = {address_of(url, event, name_of(token)): event for event in EVENTS}
     return frozenset(
         addresses[endpoint.url]
         for endpoint in _endpoints(session)
@@ -130,7 +130,7 @@ def _filters(session: Session, events: Sequence[Event]) -> dict[str, tuple[str, 
 
 
 def _endpoints(session: Session) -> Iterator[Endpoint]:
-    # Compared here and not by the filter: an address holds the token, which is to stand in no log of requests.
+    # Compared here and not by the filter: an address of an older tagline holds the token, which is to stand in no log.
     target = (
         f"{ROOT}/serviceendpoints?$select=serviceendpointid,url&$filter=contract%20eq%20{CONTRACT_WEBHOOK}"
     )
@@ -155,8 +155,8 @@ def _endpoints_with_steps(made: Sequence[tuple[Event, str, tuple[str, str]]], to
             "name": f"tagline {event.name}",
             "url": address,
             "contract": CONTRACT_WEBHOOK,
-            "authtype": AUTH_WEBHOOK_KEY,
-            "authvalue": token,
+            "authtype": AUTH_HTTP_HEADER,
+            "authvalue": f'<settings><setting name="{TOKEN_HEADER}" value="{token}" /></settings>',
             "messageformat": FORMAT_JSON,
         }
         yield _post("serviceendpoints", endpoint)

@@ -19,9 +19,10 @@ from tagline.connectors.finance.reader import every_row, rows_by_id
 from tagline.connectors.finance.session import Session
 from tagline.connectors.finance.wire import CROSS, ROOT, fields_of, named, of_company, row_id, since
 from tagline.connectors.odata.cursors import Cursor
-from tagline.domain.exchange import Change, Changes
+from tagline.connectors.unread import unread_row
+from tagline.domain.exchange import Change, Changes, Unread
 from tagline.domain.model import Model
-from tagline.errors import UsageError
+from tagline.errors import RecordError, UsageError
 
 OVERLAP: Final = timedelta(minutes=10)
 """How far before a known instant reading begins: rows that were stamped and committed later, and a clock of ours that is ahead."""
@@ -34,7 +35,7 @@ def read_changes(session: Session, company: str, model: type[Model], cursor: str
     """
     One page of changes; a cursor of None starts now.
 
-    A row may be told of twice, never skipped; its version is a digest of it. That it is gone is told where rows are compared.
+    A row may be told of twice, never skipped; one without an id is told of as unread. Its version is a digest of it. That it is gone is told where rows are compared.
 
     Raises:
         UsageError: The entity's changes are those of the row it belongs to (code `not-supported`), or it has too many rows to
@@ -59,7 +60,7 @@ def _start(session: Session, company: str, entity: Entity) -> Changes:
     name = entity.model.remote.entity
     if entity.noticing is Noticing.BY_DATE or _exposes_modified(session, entity):
         return Changes((), Cursor(name, session.clock.now()).text(), more=False)
-    digests = _digests(session, company, entity)
+    digests, _ = _digests(session, company, entity)
     return Changes((), Likeness(name, digests).text(), more=False)
 
 
@@ -76,13 +77,19 @@ def _since(session: Session, company: str, entity: Entity, at: Cursor) -> Change
     at = at.begun(session.clock.now())
     url = at.page or _first_page(entity, company, at)
     page = session.get(url, _doing(entity))
-    items = tuple(_change(entity, raw) for raw in session.values_of(page, _doing(entity)))
+    items: list[Change] = []
+    unread: list[Unread] = []
+    for raw in session.items_of(page, _doing(entity)):
+        if isinstance(found := _change(entity, raw, items[-1].key if items else ""), Change):
+            items.append(found)
+        else:
+            unread.append(found)
     link = page.get("@odata.nextLink")
     if not isinstance(link, str):
-        return Changes(items, at.ended("").text(), more=False)
+        return Changes(tuple(items), at.ended("").text(), more=False, unread=tuple(unread))
     if link == at.page:
         session.malformed(f"{_doing(entity)}: its pages do not end")
-    return Changes(items, at.at_page(link).text(), more=True)
+    return Changes(tuple(items), at.at_page(link).text(), more=True, unread=tuple(unread))
 
 
 def _first_page(entity: Entity, company: str, at: Cursor) -> str:
@@ -97,7 +104,10 @@ def _first_page(entity: Entity, company: str, at: Cursor) -> str:
 
 
 def _compared(session: Session, company: str, entity: Entity, before: Likeness) -> Changes:
-    digests = _digests(session, company, entity)
+    digests, unread = _digests(session, company, entity)
+    if unread:
+        # Each of them may be one that is known: none is told of as gone.
+        digests = {**before.digests, **digests}
     changed = [
         Change(entity.model, key, version)
         for key, version in digests.items()
@@ -107,7 +117,7 @@ def _compared(session: Session, company: str, entity: Entity, before: Likeness) 
         Change(entity.model, key, is_gone=True)
         for key in _gone(session, company, entity, [key for key in before.digests if key not in digests])
     ]
-    return Changes((*changed, *gone), Likeness(before.entity, digests).text(), more=False)
+    return Changes((*changed, *gone), Likeness(before.entity, digests).text(), more=False, unread=unread)
 
 
 def _gone(session: Session, company: str, entity: Entity, missing: Sequence[str]) -> list[str]:
@@ -121,15 +131,23 @@ def _gone(session: Session, company: str, entity: Entity, missing: Sequence[str]
     return [key for key in missing if key not in there]
 
 
-def _digests(session: Session, company: str, entity: Entity) -> Mapping[str, str]:
+def _digests(
+    session: Session, company: str, entity: Entity
+) -> tuple[Mapping[str, str], tuple[Unread, ...]]:
+    """What each row is like by its id, and the rows without one."""
     if entity.window is None:
         test = of_company(entity, company)
     else:
         test = since(entity, company, entity.dated_by, session.clock.now() - entity.window)
     found: dict[str, str] = {}
+    unread: list[Unread] = []
+    before = ""
     for raw in every_row(session, entity, _asked(entity), test, _doing(entity)):
-        change = _change(entity, raw)
-        found[change.key] = change.version
+        change = _change(entity, raw, before)
+        if isinstance(change, Unread):
+            unread.append(change)
+            continue
+        found[change.key], before = change.version, change.key
         if len(found) > MAX_COMPARED:
             raise UsageError(
                 f"{entity.model.remote.collection} has more than {MAX_COMPARED} rows to compare",
@@ -137,16 +155,31 @@ def _digests(session: Session, company: str, entity: Entity) -> Mapping[str, str
                 where={"connection": session.name, "entity": entity.model.remote.entity},
                 hint=f"let the entity expose {MODIFIED}, or start the flow by a business event and sweep something smaller",
             )
-    return found
+    return found, tuple(unread)
 
 
 def _asked(entity: Entity) -> tuple[str, ...]:
     return named(entity, tuple(fields_of(entity.model)))
 
 
-def _change(entity: Entity, raw: Mapping[str, Any]) -> Change:
+def _change(entity: Entity, raw: Any, after: str) -> Change | Unread:
+    """
+    A row of a list.
+
+    Args:
+        after: Key of the record before it.
+    """
+    if not isinstance(raw, Mapping):
+        return unread_row(raw, entity.key[0], None, after)
+    for column in entity.key:
+        if raw.get(column) is None or (entity.key == (column,) and raw[column] == ""):
+            return unread_row(raw, column, raw.get(column), after)
     row = {name: value for name, value in raw.items() if not name.startswith("@")}
-    return Change(entity.model, row_id(entity, raw), digest_of(row))
+    try:
+        return Change(entity.model, row_id(entity, raw), digest_of(row))
+    except RecordError as error:
+        column = error.details[0].get("field", entity.key[0]) if error.details else entity.key[0]
+        return unread_row(raw, column, raw.get(column), after)
 
 
 def _doing(entity: Entity) -> str:

@@ -159,10 +159,17 @@ class Session:
             followed.add(link)
             page = self.get(link, doing, prefer)
 
+    def items_of(self, page: Mapping[str, Any], doing: str) -> list[Any]:
+        """The items of one page of a list, whatever each of them is."""
+        items = page.get("value")
+        if not isinstance(items, list):
+            self.malformed(f"{doing}: it is no list of rows")
+        return items
+
     def values_of(self, page: Mapping[str, Any], doing: str) -> list[Mapping[str, Any]]:
         """The rows of one page of a list."""
-        rows = page.get("value")
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        rows = self.items_of(page, doing)
+        if not all(isinstance(row, Mapping) for row in rows):
             self.malformed(f"{doing}: it is no list of rows")
         return rows
 

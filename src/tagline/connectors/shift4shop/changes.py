@@ -36,7 +36,8 @@ from tagline.connectors.shift4shop.parse import to_instant
 from tagline.connectors.shift4shop.resources import Noticing, Resource, not_supported
 from tagline.connectors.shift4shop.salvage import Stretch, name_of, read_stretch
 from tagline.connectors.shift4shop.store import Store, address_of_row
-from tagline.domain.exchange import Change, Changes
+from tagline.connectors.unread import unread_row
+from tagline.domain.exchange import Change, Changes, Unread
 from tagline.domain.scrub import scrub
 
 log = logging.getLogger("tagline.shift4shop")
@@ -71,7 +72,7 @@ def _by_day(store: Store, resource: Resource, now: datetime, cursor: str | None)
         return Changes((), DayCursor(today, today).text(), more=False)
     at = DayCursor.of(cursor, today)
     page = _changed(store, resource, f"{at.day:%m/%d/%Y}", at.place)
-    return _moved(store, resource, page.items, at.at(page.behind), now, page.is_last)
+    return _moved(store, resource, page, at.at(page.behind), now)
 
 
 def _by_time(store: Store, resource: Resource, now: datetime, cursor: str | None) -> Changes:
@@ -79,20 +80,15 @@ def _by_time(store: Store, resource: Resource, now: datetime, cursor: str | None
         return Changes((), TimeCursor(now, now).text(), more=False)
     at = TimeCursor.of(cursor, now)
     page = _changed(store, resource, filter_from(at.since, store.zone), at.place)
-    return _moved(store, resource, page.items, at.at(page.behind), now, page.is_last)
+    return _moved(store, resource, page, at.at(page.behind), now)
 
 
 def _moved(
-    store: Store,
-    resource: Resource,
-    items: tuple[Change, ...],
-    at: DayCursor | TimeCursor,
-    now: datetime,
-    is_last: bool,
+    store: Store, resource: Resource, page: Page, at: DayCursor | TimeCursor, now: datetime
 ) -> Changes:
     """A page with the cursor behind it."""
-    if not is_last:
-        return Changes(items, at.text(), more=True)
+    if not page.is_last:
+        return Changes(page.items, at.text(), more=True, unread=page.unnamed)
     following = at.ended(now)
     if at.place.has_trouble and following.place.until is None:
         log.error(
@@ -101,7 +97,7 @@ def _moved(
             resource.name,
             PATIENCE,
         )
-    return Changes(items, following.text(), more=False)
+    return Changes(page.items, following.text(), more=False, unread=page.unnamed)
 
 
 def _changed(store: Store, resource: Resource, since: str, place: Place) -> Page:
@@ -119,6 +115,8 @@ class Page:
     """Whether the round ends there."""
     unread: int
     """Rows between them that the shop did not hand out."""
+    unnamed: tuple[Unread, ...]
+    """Rows between them that name no record."""
 
 
 def read_page(store: Store, resource: Resource, query: Mapping[str, str], what: str, place: Place) -> Page:
@@ -149,10 +147,19 @@ def read_page(store: Store, resource: Resource, query: Mapping[str, str], what: 
             read.unread[0],
             dict(query),
         )
-    found = {at: change for at, row in read.rows.items() if (change := to_change(store, resource, row))}
+    found: dict[int, Change] = {}
+    unnamed: dict[int, Unread] = {}
+    before = place.last
+    for at, row in read.rows.items():
+        if change := to_change(store, resource, row):
+            found[at], before = change, change.key
+        else:
+            unnamed[at] = _unnamed(resource, row, before)
     news = tuple({each.key: each for each in found.values() if each.key != place.last}.values())
     behind, is_last = _place_behind(place, read, {at: change.key for at, change in found.items()})
-    return Page(news, behind, is_last, len(read.unread))
+    # Those behind the place come again with the next page.
+    passed = tuple(each for at, each in unnamed.items() if is_last or at < behind.offset)
+    return Page(news, behind, is_last, len(read.unread), passed)
 
 
 def _place_behind(place: Place, read: Stretch, keys: Mapping[int, str]) -> tuple[Place, bool]:
@@ -190,6 +197,11 @@ def to_change(store: Store, resource: Resource, row: Any) -> Change | None:
     return Change(resource.model, str(address), version if isinstance(version, str) else "", at)
 
 
+def _unnamed(resource: Resource, row: Any, after: str = "") -> Unread:
+    value = lifted(row).get(resource.id_column) if isinstance(row, Mapping) else None
+    return unread_row(row, resource.id_column, value, after)
+
+
 def _by_comparing(store: Store, resource: Resource, now: datetime, cursor: str | None) -> Changes:
     """Rows that are new or not as their digest says, and those gone; the cursor is what all of them are like now."""
     query = {}
@@ -198,7 +210,8 @@ def _by_comparing(store: Store, resource: Resource, now: datetime, cursor: str |
     listed = all_rows(store, resource, resource.path, query)
     digests = {str(address): _digest(row) for address, row in listed if address is not None}
     before = DigestCursor.of(cursor).digests if cursor is not None else {}
-    if any(address is None for address, _ in listed):
+    unnamed = tuple(_unnamed(resource, row) for address, row in listed if address is None)
+    if unnamed:
         # Each row without an id may be one that is known: none is told of as gone.
         digests = {**before, **digests}
     found = DigestCursor(digests).text()
@@ -208,7 +221,7 @@ def _by_comparing(store: Store, resource: Resource, now: datetime, cursor: str |
     # Behind a window rows leave the list by growing old, which is no change.
     gone = [key for key in before if key not in digests] if resource.window is None else []
     items = [Change(resource.model, key, digests.get(key, "")) for key in (*changed, *gone)]
-    return Changes(tuple(items), found, more=False)
+    return Changes(tuple(items), found, more=False, unread=unnamed)
 
 
 def _digest(row: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tagline.clock import Clock
 from tagline.connectors.governor import Governor
-from tagline.connectors.hooks import address_of
+from tagline.connectors.hooks import address_of, webhook_token, webhook_tokens
 from tagline.connectors.http import Http, Policy, Transport
 from tagline.connectors.messages import Limits
 from tagline.connectors.shift4shop import changes, checkup, queries, reading, roll, schema, webhooks, writing
@@ -36,6 +37,9 @@ from tagline.domain.model import Model
 from tagline.domain.query import Query
 from tagline.domain.schema import Schema
 from tagline.errors import UsageError
+
+
+log = logging.getLogger("tagline.shift4shop")
 
 
 class Shift4ShopClient:
@@ -84,15 +88,19 @@ class Shift4ShopClient:
         return reading.fetch(self._store, self._resource(model, "reading"), keys)
 
     def recent(self, model: type[Model], count: int) -> Sequence[str]:
-        """The newest records, by id; of orders those of whatever status."""
+        """The newest records, by id; of orders those of whatever status. Rows without an id are left out, which is logged."""
         resource = self._resource(model, "listing")
         if resource.owner:
             raise not_supported(self._name, f"listing {resource.name} without the record they belong to")
         if resource.noticing is not Noticing.BY_COMPARING:
-            return find_newest(self._wire, resource, count)
-        rows = all_rows(self._store, resource, resource.path)
-        keys = [str(address) for address, _ in rows if address is not None]
-        return keys[-count:] if count > 0 else []
+            found, unnamed = find_newest(self._wire, resource, count)
+        else:
+            rows = all_rows(self._store, resource, resource.path)
+            keys = [str(address) for address, _ in rows if address is not None]
+            found, unnamed = keys[-count:] if count > 0 else [], len(rows) - len(keys)
+        if unnamed:
+            log.warning("%s: %d rows of %s name no record", self._name, unnamed, resource.name)
+        return found
 
     def read(self, model: type[Model], keys: Sequence[Key], names: Sequence[str]) -> Mapping[Key, Row]:
         """Read fields of records as targets, as `fetch` does, or by an alternate key that the list can be filtered by."""
@@ -150,13 +158,14 @@ class Shift4ShopClient:
 
     def subscribe(self, events: Sequence[str], url: str) -> Sequence[str]:
         """Register one webhook per event, at `<url>/<event>/<webhook token>`, where it is not there yet; all or none."""
-        token = self._secrets(self._config.webhook_token)
+        token = webhook_token(self._name, self._config.webhook_token, self._secrets)
         return webhooks.subscribe(self._wire, events, url, token, self._name)
 
     def unsubscribe(self, url: str, keep: Sequence[str] = ()) -> Sequence[str]:
         """Remove the webhooks beneath `url`, but for those of `keep`; tells their addresses from there on, without the token."""
-        token = self._secrets(self._config.webhook_token) if keep else ""
-        return webhooks.unsubscribe(self._wire, url, {address_of(url, event, token) for event in keep})
+        tokens = webhook_tokens(self._name, self._config.webhook_token, self._secrets) if keep else ()
+        kept = {address_of(url, event, token) for event in keep for token in tokens}
+        return webhooks.unsubscribe(self._wire, url, kept)
 
     def probe(self) -> str:
         """Count the orders."""
@@ -185,7 +194,11 @@ class Shift4ShopClient:
     def check_up(self, needs: Needs) -> Iterator[Check]:
         """The app's scopes, the store's zone and currency, and the registered webhooks."""
         return checkup.check_up(
-            self._name, self._wire, self._config, needs, self._secrets(self._config.webhook_token)
+            self._name,
+            self._wire,
+            self._config,
+            needs,
+            webhook_token(self._name, self._config.webhook_token, self._secrets),
         )
 
     def _resource(self, model: type[Model], doing: str) -> Resource:

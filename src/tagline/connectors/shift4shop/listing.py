@@ -116,7 +116,7 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     wrong = 0
     while span is not None:
         try:
-            page = _page(wire, ORDERS, span)
+            page, _ = _page(wire, ORDERS, span)
         except TaglineError as error:
             if error.code in OWN_TROUBLE or isinstance(error, RecordError):
                 break
@@ -133,19 +133,21 @@ def find_listed(wire: Wire, numbers: Collection[str]) -> Mapping[str, Any]:
     return found
 
 
-def find_newest(wire: Wire, resource: Resource, count: int) -> list[str]:
-    """Ids of a list's newest rows, oldest first; one added while pages are read is left out."""
+def find_newest(wire: Wire, resource: Resource, count: int) -> tuple[list[str], int]:
+    """Ids of a list's newest rows, oldest first, and how many rows have none; one added while pages are read is left out."""
     if count < 1:
-        return []
+        return [], 0
     spans = newest(wire.count(resource.path, resource.name), count, resource.cap)
-    numbers = dict.fromkeys(number for span in spans for number in _page(wire, resource, span))
-    return [str(number) for number in numbers]
+    pages = [_page(wire, resource, span) for span in spans]
+    numbers = dict.fromkeys(number for page, _ in pages for number in page)
+    return [str(number) for number in numbers], sum(unnamed for _, unnamed in pages)
 
 
-def _page(wire: Wire, resource: Resource, span: Span) -> dict[int, Any]:
-    """Rows by id; one that names none cannot be asked for."""
+def _page(wire: Wire, resource: Resource, span: Span) -> tuple[dict[int, Any], int]:
+    """Rows by id, and how many name none and so cannot be asked for."""
     rows = wire.rows(resource.path, f"listing {resource.name}", offset=span.offset, limit=span.limit)
     numbers = [
         whole_id(lifted(row).get(resource.id_column)) if isinstance(row, Mapping) else None for row in rows
     ]
-    return {int(number): row for number, row in zip(numbers, rows, strict=True) if number}
+    found = {int(number): row for number, row in zip(numbers, rows, strict=True) if number}
+    return found, numbers.count(None)

@@ -24,7 +24,8 @@ def keys(store: Store, resource: Resource, days: Days, position: str | None) -> 
     query = _query(store, resource, days)
     page = read_page(store, resource, query, resource.name, _place(position))
     told = json.dumps(page.behind.told())
-    return Listed([each.key for each in page.items], told, more=not page.is_last, unread=page.unread)
+    unread = page.unread + len(page.unnamed)
+    return Listed([each.key for each in page.items], told, more=not page.is_last, unread=unread)
 
 
 def count(store: Store, resource: Resource, days: Days) -> int:

@@ -139,7 +139,7 @@ class Wire:
         self.need_done(answer, f"counting {name}")
         told = answer.json({"connection": self._name})
         count = told.get("TotalCount") if isinstance(told, Mapping) else None
-        if not isinstance(count, int) or isinstance(count, bool):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise to_error(
                 SHIFT4SHOP.judge(502),
                 "the shop's answer to a count holds no count",
