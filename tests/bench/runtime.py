@@ -248,9 +248,14 @@ def side_by_side(orders: int, installed: Path | None) -> None:
             if isinstance(start, str):
                 print(f"{name:<26} {start}")
                 continue
-            with start() as peer:
-                found[name] = measured(peer, remote, max(50, int(orders * share)), per_s)
-                durable = f"  {kept(peer, remote)} of {DOWN} kept" if name in ("tagline", "Node-RED") else ""
+            try:
+                with start() as peer:
+                    found[name] = measured(peer, remote, max(50, int(orders * share)), per_s)
+                    is_asked = name in ("tagline", "Node-RED")
+                    durable = f"  {kept(peer, remote)} of {DOWN} kept" if is_asked else ""
+            except peers.CannotStartError as error:
+                print(f"{name:<26} does not start here: {error}")
+                continue
             print(f"{found[name]}{durable}  load {os.getloadavg()[0]:.1f}", flush=True)
     ours = found["tagline"]
     for name, theirs in found.items():

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.runtime.making import KEY, START, make_deployment, make_hint, make_store
 
 from tagline.clock import VirtualClock
-from tagline.domain.exchange import Change, Changes
+from tagline.domain.exchange import Change, Changes, Unread
 from tagline.domain.model import Model
 from tagline.errors import RecordError, UsageError
 from tagline.runtime.inbox import release_claims
@@ -374,3 +374,36 @@ class InboxLosesNothing(RuleBasedStateMachine):
 
 InboxLosesNothing.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestInboxLosesNothing = InboxLosesNothing.TestCase
+
+
+class TestUnread:
+    ROW = Unread("0a1b", "OrderID", "it is missing")
+
+    def sweep(self, store, *rows, cursor="c1"):
+        changes = Changes([Change(Model, "1", "a")], cursor, more=False, unread=rows)
+        return store.sweep("orders", "sync", "shop", changes, begun_at=START)
+
+    def test_a_row_that_names_no_record_becomes_a_letter_and_the_cursor_moves_on(self, store):
+        assert self.sweep(store, self.ROW) == 1
+        (letter,) = store.dead_letters.list()
+        assert (letter.key, letter.cause, letter.connection) == ("unread-0a1b", "row-without-id", "shop")
+        assert letter.details == ({"field": "OrderID", "reason": "it is missing"},)
+        assert store.cursor("orders", "sync").value == "c1"
+        assert [row.key for row in store.ready("orders", NOW, 10)] == ["1"]
+
+    def test_the_same_row_found_again_makes_no_second_letter(self, store):
+        self.sweep(store, self.ROW, self.ROW)
+        self.sweep(store, self.ROW, cursor="c2")
+        (letter,) = store.dead_letters.list()
+        assert letter.attempts == 1
+
+    def test_a_letter_that_was_discarded_stays_so(self, store):
+        self.sweep(store, self.ROW)
+        store.dead_letters.discard([letter.id for letter in store.dead_letters.list()])
+        self.sweep(store, self.ROW, cursor="c2")
+        assert store.dead_letters.list() == []
+
+    def test_another_row_makes_another_letter(self, store):
+        self.sweep(store, self.ROW)
+        self.sweep(store, Unread("0a1c", "OrderID", "it is missing"), cursor="c2")
+        assert [letter.key for letter in store.dead_letters.list()] == ["unread-0a1b", "unread-0a1c"]

@@ -12,7 +12,7 @@ from tagline.sandbox.conformance import SHOP as SYSTEM
 from tagline.sandbox.conformance import TABLE
 from tagline.sandbox.sandbox import SandboxTransport
 from tagline.sandbox.shop_quirks import ShopQuirks
-from tagline.sandbox.shop_webhooks import Mishaps
+from tagline.sandbox.mishaps import Mishaps
 
 API = "https://shop-dev.sandbox.test/3dCartWebAPI/v2"
 

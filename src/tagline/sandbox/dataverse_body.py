@@ -68,7 +68,8 @@ def read_values(
         else:
             column = _named(table, name)
             values[column.name] = _checked(table, column, value)
-        _allow(table, column, creating=creating)
+        if not _is_taken(table, column, creating=creating):
+            del values[column.name]
     return values
 
 
@@ -88,11 +89,14 @@ def _named(table: Table, name: str) -> Column:
     )
 
 
-def _allow(table: Table, column: Column, *, creating: bool) -> None:
-    if not quirks().read_only_is_refused or (column.create if creating else column.update):
-        return
+def _is_taken(table: Table, column: Column, *, creating: bool) -> bool:
+    """Whether a value for the column is written; one that is not is passed over, or raises `Refusal`."""
+    if column.create if creating else column.update:
+        return True
     if column.name == table.primary_id:
-        return  # repeats the address; it cannot change anything
+        return True  # repeats the address; it cannot change anything
+    if not quirks().read_only_is_refused:
+        return False
     verb = "create" if creating else "update"
     raise payload(table, f"The property '{column.name}' is not valid for {verb}.")
 

@@ -214,8 +214,8 @@ def _created_on(moment: datetime, mode: int) -> str:
     """The true instant of a synchronous step; of an asynchronous one whole seconds, off by the offset that stands beside them."""
     if mode == SYNCHRONOUS:
         return _date(moment)
-    offset = timedelta(minutes=quirks().context_zone)
-    hours, minutes = divmod(abs(quirks().context_zone), 60)
-    sign = "-" if quirks().context_zone < 0 else "+"
-    shown = _milliseconds((moment - offset).replace(microsecond=0))
+    zone = quirks().context_zone
+    hours, minutes = divmod(abs(zone), 60)
+    sign = "-" if zone < 0 else "+"
+    shown = _milliseconds((moment - timedelta(minutes=zone)).replace(microsecond=0))
     return f"/Date({shown}{sign}{hours:02}{minutes:02})/"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ class Document:
     """State from which nothing but the state itself can be changed."""
     last_states: Mapping[int, frozenset[int]]
     """States that are left no more, and where they lead all the same."""
-    locked_code: str
-    orphan_code: str
+    locked_code: Callable[[], str]
+    orphan_code: Callable[[], str]
 
     @property
     def id(self) -> str:
@@ -57,8 +57,8 @@ ORDER = Document(
     prefix="ORD",
     lock_state=SUBMITTED,
     last_states={CANCELED: frozenset(), FULFILLED: frozenset({INVOICED}), INVOICED: frozenset()},
-    locked_code=quirks().order_locked_code,
-    orphan_code=quirks().line_without_order_code,
+    locked_code=lambda: quirks().order_locked_code,
+    orphan_code=lambda: quirks().line_without_order_code,
 )
 CLOSED, PAID, CANCELED_INVOICE = 1, 2, 3
 INVOICE = Document(
@@ -72,8 +72,8 @@ INVOICE = Document(
     prefix="INV",
     lock_state=CLOSED,
     last_states={PAID: frozenset(), CANCELED_INVOICE: frozenset()},
-    locked_code=quirks().invoice_locked_code,
-    orphan_code=quirks().line_without_invoice_code,
+    locked_code=lambda: quirks().invoice_locked_code,
+    orphan_code=lambda: quirks().line_without_invoice_code,
 )
 HEADERS: Mapping[str, Document] = {d.header: d for d in (ORDER, INVOICE)}
 LINES: Mapping[str, Document] = {d.line: d for d in (ORDER, INVOICE)}
@@ -147,7 +147,7 @@ class Documents:
     def _refuse_locked(self, kind: Document, header: Row) -> None:
         if header["statecode"] >= kind.lock_state:
             raise Refusal(
-                400, kind.locked_code, f"The {kind.noun} cannot be edited because it is not active."
+                400, kind.locked_code(), f"The {kind.noun} cannot be edited because it is not active."
             )
 
     def _new_header(self, kind: Document, row: dict[str, Any], number: int) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Documents:
         link = line.get(kind.id)
         header = self._rows.get(tables()[kind.header], link[1]) if link else None
         if header is None:
-            raise Refusal(400, kind.orphan_code, f"The parent {kind.noun} of the line is missing.")
+            raise Refusal(400, kind.orphan_code(), f"The parent {kind.noun} of the line is missing.")
         return header
 
     def _lines(self, kind: Document, header_id: str) -> list[Row]:

@@ -17,7 +17,7 @@ class OrganisationQuirks:
     rounding: str = assumptions.ROUNDING
     """A mode of the module `decimal`."""
     read_only_is_refused: bool = assumptions.READ_ONLY_IS_REFUSED
-    """False writes them, as the documented silence would have it for the columns it names."""
+    """False passes them over."""
     missing_price_list_zeroes_overrides: bool = assumptions.MISSING_PRICE_LIST_ZEROES_OVERRIDES
     order_locked_code: str = assumptions.ORDER_LOCKED_CODE
     invalid_state_code: str = assumptions.INVALID_STATE_CODE

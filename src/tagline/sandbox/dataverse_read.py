@@ -37,7 +37,7 @@ from tagline.sandbox.wire import encode, in_bytes
 JSON = ("Content-Type", "application/json; odata.metadata=minimal")
 _CRM = "@Microsoft.Dynamics.CRM."
 _OF_ONE_ROW = frozenset({"$select", "$expand"})
-_BOM = b"\xef\xbb\xbf" if quirks().count_has_bom else b""
+_BOM = b"\xef\xbb\xbf"
 
 
 def read_row(rows: Rows, call: Call, address: Address) -> Response:
@@ -215,4 +215,8 @@ def count_rows(rows: Rows, call: Call, table: Table, among: Sequence[str] | None
 
 
 def plain_count(number: int) -> Response:
-    return Response(200, (("Content-Type", "text/plain"),), _BOM + str(number).encode())
+    return Response(
+        200,
+        (("Content-Type", "text/plain"),),
+        (_BOM if quirks().count_has_bom else b"") + str(number).encode(),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import cache
@@ -20,6 +20,7 @@ from tagline.sandbox.dataverse_quirks import quirks
 from tagline.sandbox.dataverse_records import UPDATE, Change
 from tagline.sandbox.dataverse_rows import Row, Rows
 from tagline.sandbox.dataverse_schema import tables
+from tagline.sandbox.mishaps import Mishaps
 from tagline.sandbox.values import Request
 
 Send = Callable[[Request], "int | None"]
@@ -28,6 +29,8 @@ TIMEOUT_S: Final = 60.0
 WEBHOOK: Final = 8
 """Contract of an endpoint."""
 AGAIN_ON: Final = (502, 503, 504)
+TAKEN: Final = 200
+"""What somebody on the way answered, where the receiver never got it."""
 SUCCEEDED, FAILED = 30, 31
 SYSTEM_EVENT: Final = 1
 """Type of the background operation of an asynchronous step."""
@@ -49,6 +52,17 @@ class Delivery:
     operation_id: str
     due: datetime
     deletes_itself: bool
+    was_put_off: bool = False
+    """By a mishap."""
+
+    @property
+    def is_first(self) -> bool:
+        """See `OnItsWay`."""
+        return not self.was_put_off
+
+    def put_off(self, until: datetime) -> Delivery:
+        """See `OnItsWay`."""
+        return replace(self, due=until, was_put_off=True)
 
 
 class Webhooks:
@@ -73,6 +87,8 @@ class Webhooks:
         """Sends what synchronous steps post."""
         self.on_queued: Callable[[], None] = lambda: None
         """Called when something was queued; the served sandbox wakes its sender."""
+        self.mishaps = Mishaps()
+        """Of asynchronous steps; a synchronous one cannot go astray, for its answer is waited for."""
         self._occasion: Callable[[], Occasion] | None = None
         self._rows = rows
         self._clock = clock
@@ -128,6 +144,7 @@ class Webhooks:
                     "operation": d.operation_id,
                     "due": d.due,
                     "deletes_itself": d.deletes_itself,
+                    "was_put_off": d.was_put_off,
                 }
                 for d in self._queue
             ]
@@ -141,6 +158,7 @@ class Webhooks:
                     f["operation"],
                     f["due"],
                     f["deletes_itself"],
+                    f.get("was_put_off", False),
                 )
                 for f in facts
             ]
@@ -150,10 +168,13 @@ class Webhooks:
         """Send every asynchronous delivery that is due; how many were answered with success."""
         with self._lock:
             now = self._clock.now()
-            due = [d for d in self._queue if d.due <= now]
-            self._queue = [d for d in self._queue if d.due > now]
+            fate = self.mishaps.befall([d for d in self._queue if d.due <= now], now)
+            self._queue = [d for d in self._queue if d.due > now] + fate.later
+        for delivery in fate.lost:
+            with self._entered():
+                self._settle(delivery, TAKEN)
         delivered = 0
-        for delivery in due:
+        for delivery in fate.going:
             status = _attempt(send, delivery.request)
             delivered += _is_success(status)
             with self._entered():

@@ -41,7 +41,7 @@ from tagline.sandbox.finance_query import (
     reached_from,
     select_rows,
 )
-from tagline.sandbox.finance_quirks import quirks
+from tagline.sandbox.finance_quirks import FinanceQuirks, quirks, quirks_in_force
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_rows import FinanceRows, Row, comparable, etag, key_of
 from tagline.sandbox.finance_schema import COMPANY, Entity
@@ -58,10 +58,17 @@ _PLACE = re.compile(r"/data(?:/+|$)|(?P<metadata>/metadata/)", re.IGNORECASE)
 
 
 class Finance:
-    """One environment with its companies; `records` changes its rows as the platform would, without HTTP."""
+    """
+    One environment with its companies; `records` changes its rows as the platform would, without HTTP.
 
-    def __init__(self, clock: Clock, login: Login, *, seed: int) -> None:
+    Args:
+        quirks: How it does what nobody is sure of.
+    """
+
+    def __init__(self, clock: Clock, login: Login, *, seed: int, quirks: FinanceQuirks | None = None) -> None:
         random = Random(f"finance {seed}")  # noqa: S311 - ids of a sandbox, repeatable by seed
+        self.quirks = quirks or FinanceQuirks()
+        """Those of the next request; `dataclasses.replace` turns one."""
         self.default_company = DEFAULT_COMPANY
         """Of the user that every application is: what it sees without `cross-company=true`."""
         self.applications: set[str] = set()
@@ -76,7 +83,7 @@ class Finance:
         self._clock = clock
         self._new_id = lambda: str(uuid.UUID(int=random.getrandbits(128), version=4))
         fill_finance(self.records, seed)
-        self.events = BusinessEvents(clock)
+        self.events = BusinessEvents(clock, lambda: self.quirks.event_repeats_s)
         self.records.on_event = self.events.happened
         self.state = FinanceState(self.rows, self.events, self.withheld)
         """What a state file keeps of it."""
@@ -84,7 +91,8 @@ class Finance:
 
     def handle(self, request: Request) -> Response:
         """Answer one request; see `Door.handle`."""
-        return self.door.handle(request)
+        with quirks_in_force(self.quirks):
+            return self.door.handle(request)
 
     def strain(self, seconds: int) -> None:
         """Turn every call away for so long; 0 ends it. Source: Finance notes, section 17 (resource-based throttling)."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from tagline.clock import Clock
-from tagline.sandbox.assumptions import FINANCE_EVENTS
-from tagline.sandbox.finance_quirks import quirks
+from tagline.sandbox.assumptions import FINANCE_EVENT_REPEATS_S, FINANCE_EVENTS
+from tagline.sandbox.mishaps import Mishaps
 from tagline.sandbox.values import Request
 from tagline.sandbox.wire import encode, in_bytes
 
@@ -30,17 +30,37 @@ class Telling:
     body: bytes
     due: datetime
     attempts: int = 0
+    was_put_off: bool = False
+    """By a mishap."""
+
+    @property
+    def is_first(self) -> bool:
+        """See `OnItsWay`."""
+        return self.attempts == 0 and not self.was_put_off
+
+    def put_off(self, until: datetime) -> Telling:
+        """See `OnItsWay`."""
+        return replace(self, due=until, was_put_off=True)
 
 
 class BusinessEvents:
-    """Safe for threads: the site queues while its sender delivers."""
+    """
+    Safe for threads: the site queues while its sender delivers.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        repeats_s: Seconds until each repeat of what was not taken.
+    """
+
+    def __init__(
+        self, clock: Clock, repeats_s: Callable[[], Sequence[float]] = lambda: FINANCE_EVENT_REPEATS_S
+    ) -> None:
+        self.mishaps = Mishaps()
         self.given_up: list[Telling] = []
         """Told in vain as often as it is tried."""
         self.on_queued: Callable[[], None] = lambda: None
         """Called when something was queued; the served sandbox wakes its sender."""
         self._clock = clock
+        self._repeats_s = repeats_s
         self._active: list[tuple[str, str]] = []
         self._queue: list[Telling] = []
         self._count = 0
@@ -83,9 +103,12 @@ class BusinessEvents:
         """Send what is due, in order; how much of it was answered with success."""
         with self._lock:
             now = self._clock.now()
-            due = [telling for telling in self._queue if telling.due <= now]
+            fate = self.mishaps.befall([telling for telling in self._queue if telling.due <= now], now)
+            self._queue = [
+                telling for telling in self._queue if telling.due > now or telling in fate.going
+            ] + fate.later
         delivered = 0
-        for telling in due:
+        for telling in fate.going:
             headers = {"content-type": "application/json", "content-length": str(len(telling.body))}
             status = send(Request("POST", telling.url, headers, telling.body))
             delivered += self._settle(telling, status)
@@ -110,15 +133,17 @@ class BusinessEvents:
             self._count = facts.get("count", 0)
 
     def _settle(self, telling: Telling, status: int | None) -> bool:
-        is_told = status is not None and 200 <= status < 300
+        is_told, repeats_s = status is not None and 200 <= status < 300, self._repeats_s()
         with self._lock:
+            if telling not in self._queue:
+                return is_told  # a double, of which the first decided
             self._queue.remove(telling)
             if is_told:
                 return True
-            if telling.attempts == len(quirks().event_repeats_s):
+            if telling.attempts >= len(repeats_s):
                 self.given_up.append(telling)
             else:
-                due = self._clock.now() + timedelta(seconds=quirks().event_repeats_s[telling.attempts])
+                due = self._clock.now() + timedelta(seconds=repeats_s[telling.attempts])
                 self._queue.append(replace(telling, due=due, attempts=telling.attempts + 1))
         return False
 

@@ -134,9 +134,10 @@ def page_of(found: Sequence[Row], request: Request, page_size: int | None) -> Pa
     link = ""
     if until < end:
         # With $skip as the continuation, a $top has to shrink by what was shown.
-        place = f"{quirks().page_option}={until}"
-        dropped, rest = {quirks().page_option}, ""
-        if quirks().page_option == "$skip" and top is not None:
+        option = quirks().page_option
+        place = f"{option}={until}"
+        dropped, rest = {option}, ""
+        if option == "$skip" and top is not None:
             dropped.add("$top")
             rest = f"&$top={end - until}"
         kept = [

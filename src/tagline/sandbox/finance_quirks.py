@@ -23,7 +23,7 @@ class FinanceQuirks:
     page_option: str = assumptions.FINANCE_PAGE_OPTION
     """`$skiptoken` or `$skip`."""
     read_only_is_refused: bool = assumptions.FINANCE_READ_ONLY_IS_REFUSED
-    """False writes them."""
+    """False passes them over."""
     whole_digits: int = assumptions.FINANCE_WHOLE_DIGITS
     """1 to 15."""
     given_amount_stands: bool = assumptions.FINANCE_GIVEN_AMOUNT_STANDS

@@ -55,7 +55,7 @@ class FinanceRecords:
             FinanceRefusal: A business rule says no, with its Infolog.
         """
         row = {name: value for name, value in values.items() if value != entity.empty[name]}
-        self._writable(entity, row, _CREATE)
+        row = self._writable(entity, row, _CREATE)
         if entity.has_company:
             row[COMPANY] = str(row.get(COMPANY, "")).lower()
             if not self.find("LegalEntities", row[COMPANY]):
@@ -87,7 +87,7 @@ class FinanceRecords:
         if moved:
             raise infolog(entity, _UPDATE, f"Error: Field '{moved[0]}' does not allow edits")
         changes = {n: v for n, v in changes.items() if v != before.get(n, entity.empty[n])}
-        self._writable(entity, changes, _UPDATE)
+        changes = self._writable(entity, changes, _UPDATE)
         self._open(entity, before, _UPDATE)
         empty = entity.empty
         after = {n: v for n, v in {**before, **changes}.items() if n not in empty or v != empty[n]}
@@ -159,12 +159,15 @@ class FinanceRecords:
             raise LookupError(f"{company} has no journal {number}")
         self.rows.put(entities()["CustomerPaymentJournalHeaders"], {**header, "IsPosted": "Yes"})
 
-    def _writable(self, entity: Entity, values: Mapping[str, Any], verb: str) -> None:
+    def _writable(self, entity: Entity, values: Mapping[str, Any], verb: str) -> dict[str, Any]:
+        """The values without those that nobody may give, where they are passed over."""
         if entity.read_only:
             raise infolog(entity, verb, f"Error: The data entity '{entity.type}' is read-only")
-        wrong = sorted(NOT_EDITABLE.get(entity.table, frozenset()).intersection(values))
+        fixed = NOT_EDITABLE.get(entity.table, frozenset())
+        wrong = sorted(fixed.intersection(values))
         if wrong and quirks().read_only_is_refused:
             raise infolog(entity, verb, *(f"Warning: Field '{name}' does not allow edits" for name in wrong))
+        return {name: value for name, value in values.items() if name not in fixed}
 
     def _demand(self, entity: Entity, row: Row, verb: str) -> None:
         defaulted = (

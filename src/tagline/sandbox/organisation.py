@@ -30,7 +30,7 @@ from tagline.sandbox.dataverse_metadata import is_metadata
 from tagline.sandbox.dataverse_operations import operate
 from tagline.sandbox.dataverse_platform import Agenda, Platform
 from tagline.sandbox.dataverse_protection import ServiceProtection, ThrottledError, execution_s
-from tagline.sandbox.dataverse_quirks import quirks
+from tagline.sandbox.dataverse_quirks import OrganisationQuirks, quirks, quirks_in_force
 from tagline.sandbox.dataverse_read import JSON
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences
@@ -60,6 +60,7 @@ class Organisation:
         rate_limits: Whether the service protection limits are enforced.
         solution: Whether tagline's solution is installed from the start.
         latency: Whether an answer takes its simulated execution time by the clock.
+        quirks: How it does what nobody is sure of.
     """
 
     def __init__(
@@ -71,9 +72,12 @@ class Organisation:
         rate_limits: bool,
         solution: bool = True,
         latency: bool = False,
+        quirks: OrganisationQuirks | None = None,
     ) -> None:
         ids = Ids(f"organisation {seed}")
         self.latency = latency
+        self.quirks = quirks or OrganisationQuirks()
+        """Those of the next request; `dataclasses.replace` turns one."""
         self._spent = threading.local()
         self._requests = 0
         self._login = login
@@ -97,15 +101,21 @@ class Organisation:
         self.door = Door(
             clock, self._answer, failure=_failure, control=lambda r: control_organisation(self, r)
         )
-        with self.schema.in_force():
+        with self._in_force():
             found(self.rows, solution=solution)
         if solution:
             self.platform.solutions["tagline_order_to_cash"] = initial_solution(self.schema)
 
     @contextmanager
+    def _in_force(self) -> Iterator[None]:
+        """Let the tables and the quirks of this organisation be those that are asked for."""
+        with self.schema.in_force(), quirks_in_force(self.quirks):
+            yield
+
+    @contextmanager
     def entered(self) -> Iterator[None]:
-        """Keep everybody else out, with the tables of this organisation in force and what was due done."""
-        with self.door.lock, self.schema.in_force():
+        """Keep everybody else out, with the tables and quirks of this organisation in force and what was due done."""
+        with self.door.lock, self._in_force():
             self.platform.agenda.catch_up()
             yield
 
@@ -133,10 +143,10 @@ class Organisation:
     def handle(self, request: Request) -> Response:
         """Answer one request; see `Door.handle`."""
         if request.path.startswith(CONTROL):
-            with self.schema.in_force():
+            with self._in_force():
                 return self.door.handle(request)
         user = self._login.client_of(_token(request), request.origin) or ""
-        with self.protection.under_way(user), self.schema.in_force():
+        with self.protection.under_way(user), self._in_force():
             self._spent.seconds = 0.0
             response = self.door.handle(request)
             if self.latency:

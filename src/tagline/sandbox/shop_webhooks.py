@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import compress
-from random import Random
+from datetime import datetime
 from typing import Any
 
 from tagline.clock import Clock
+from tagline.sandbox.mishaps import Mishaps
 from tagline.sandbox.shop_answers import JSON, XML
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_quirks import ShopQuirks
@@ -34,19 +33,17 @@ class Delivery:
     due: datetime
     attempts: int = 0
     is_xml: bool = False
+    was_put_off: bool = False
+    """By a mishap."""
 
+    @property
+    def is_first(self) -> bool:
+        """See `OnItsWay`."""
+        return self.attempts == 0 and not self.was_put_off
 
-@dataclass
-class Mishaps:
-    """What can go wrong on the way to a receiver, by seed; chances from 0 to 1."""
-
-    lost: float = 0.0
-    doubled: float = 0.0
-    reordered: bool = False
-    late: float = 0.0
-    late_by: timedelta = timedelta(minutes=10)
-    """How much later a late one comes; the ones after it overtake it."""
-    seed: int = 0
+    def put_off(self, until: datetime) -> Delivery:
+        """See `OnItsWay`."""
+        return replace(self, due=until, was_put_off=True)
 
 
 @dataclass
@@ -66,7 +63,6 @@ class Webhooks:
     """What a call of `deliver` has taken and not sent yet."""
     _probed: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _draws: int = 0
     _last_id: int = 0
 
     def new_id(self) -> int:
@@ -135,10 +131,9 @@ class Webhooks:
         """
         with self._lock:
             now = self.clock.now()
-            due = [d for d in self._queue if d.due <= now]
-            self._queue = [d for d in self._queue if d.due > now]
-            due = self._mishandled(due)
-            arranged = list(order(due) if order else due)
+            fate = self.mishaps.befall([d for d in self._queue if d.due <= now], now)
+            self._queue = [d for d in self._queue if d.due > now] + fate.later
+            arranged = list(order(fate.going) if order else fate.going)
             self._in_hand += arranged
         delivered = 0
         for delivery in arranged:
@@ -149,22 +144,6 @@ class Webhooks:
             with self._lock:
                 self._in_hand.remove(delivery)
         return delivered
-
-    def _mishandled(self, due: list[Delivery]) -> list[Delivery]:
-        self._draws += 1
-        random = Random(f"{self.mishaps.seed} {self._draws}")  # noqa: S311 - mishaps need a seed, not secrecy
-        kept = [d for d in due if random.random() >= self.mishaps.lost]
-        if self.mishaps.late:
-            # Each by itself, not by what it is equal to: two changes of one moment are two deliveries.
-            is_late = [d.attempts == 0 and random.random() < self.mishaps.late for d in kept]
-            then = self.clock.now() + self.mishaps.late_by
-            late = compress(kept, is_late)
-            kept = [d for d, behind in zip(kept, is_late, strict=True) if not behind]
-            self._queue += [replace(d, due=then, attempts=1) for d in late]
-        kept += [d for d in kept if random.random() < self.mishaps.doubled]
-        if self.mishaps.reordered:
-            random.shuffle(kept)
-        return kept
 
     def _sent(self, send: Send, delivery: Delivery) -> bool:
         if delivery.webhook_id not in self._probed or not self.quirks.probe_once:

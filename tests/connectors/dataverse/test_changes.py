@@ -425,3 +425,34 @@ def test_the_default_port_may_be_written_out(make):
     assert told(client.changes(Account, json.dumps({**stored, "delta": delta})).items) == [
         (1, 'W/"4"', False)
     ]
+
+
+@pytest.mark.parametrize("tracked", [True, False], ids=["by-link", "by-time"])
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        pytest.param({"name": "canary"}, "accountid", id="missing"),
+        pytest.param({"accountid": 5}, "accountid", id="number"),
+        pytest.param({"accountid": "canary"}, "accountid", id="text"),
+        pytest.param({"id": "canary", "reason": "deleted"}, "id", id="gone"),
+        pytest.param(None, "", id="null"),
+        pytest.param(5, "", id="no-record"),
+    ],
+)
+def test_a_changed_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(make, clock, tracked, row, field):
+    table, client = make(tracked=tracked)
+    _, cursor = sweep(client, None)
+    table.write(4)
+
+    def slipping(request):
+        answer = table(request)
+        body = json.loads(answer.content)
+        if "value" in body:
+            body["value"].append(row)
+        return httpx.Response(answer.status_code, json=body)
+
+    first, again = (client_of(clock, slipping).changes(Account, cursor) for _ in range(2))
+    assert guid(4) in {change.key for change in first.items} or first.more
+    assert [each.field for each in first.unread] == [field]
+    assert "canary" not in str(first)
+    assert again.unread == first.unread

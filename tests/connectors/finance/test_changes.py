@@ -194,3 +194,30 @@ def test_invoices_are_found_by_their_date_also_when_they_were_dated_back(
     environment.answers.insert(0, ("InvoiceNumber='I", (200, row, {})))
     assert finance.fetch(SalesInvoiceHeader, [invoice.key]).records[invoice.key].LedgerVoucher == "V1"
     assert "InvoiceDate=2026-02-20T12:00:00Z" in unquote(environment.asks()[-1])
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        pytest.param(None, id="null"),
+        pytest.param(5, id="number"),
+        pytest.param("", id="empty"),
+        pytest.param(["canary"], id="list"),
+    ],
+)
+@pytest.mark.parametrize("stamped", [True, False], ids=["by-time", "by-comparing"])
+def test_a_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(
+    finance, environment, make_row, account, stamped
+):
+    body = {"value": [make_row(Customer, CustomerAccount="C1"), make_row(Customer, CustomerAccount="C2")]}
+    if not stamped:
+        environment.when("select=ModifiedDateTime", 400, NO_COLUMN)
+    environment.when(r"CustomersV3\?", 200, body)
+    cursor = finance.changes(Customer, None).cursor
+    broken = {**make_row(Customer), "CustomerAccount": account}
+    body["value"] = [make_row(Customer, CustomerAccount="C1", NameAlias="other"), broken]
+    first, again = finance.changes(Customer, cursor), finance.changes(Customer, cursor)
+    assert told_of(first).keys() == {"C1"}, "C2 may be the row without an id"
+    assert [each.field for each in first.unread] == ["CustomerAccount"]
+    assert "canary" not in str(first)
+    assert again.unread == first.unread

@@ -8,6 +8,7 @@ from tests.connectors.shift4shop.tables import Tables
 
 from tagline.connectors.shift4shop import Category, Manufacturer, Order, OrderItem
 from tagline.domain.checkup import Needs
+from tagline.domain.exchange import Days
 from tagline.errors import Disposition, TryAgainError
 
 PAGE = b"\r\n<!DOCTYPE html><html><body>404 - File or directory not found.</body></html>"
@@ -105,3 +106,84 @@ def test_a_list_inside_a_record_that_is_none_is_no_sample(make_shop):
 
 def _orders():
     return [{"OrderID": 1, "OrderItemList": 5}, {"OrderID": 2, "OrderItemList": [{"ItemID": "a"}, "b"]}]
+
+
+NAMELESS = [
+    pytest.param({"OrderStatusID": 1}, "OrderID", "it is missing", id="missing"),
+    pytest.param({"OrderID": None, "OrderStatusID": 1}, "OrderID", "it is missing", id="null-id"),
+    pytest.param({"OrderID": "canary"}, "OrderID", "it is a text that is no id", id="text"),
+    pytest.param({"OrderID": -5}, "OrderID", "it is a number that is no id", id="negative"),
+    pytest.param({"OrderID": True}, "OrderID", "it is a truth value that is no id", id="truth"),
+    pytest.param(None, "", "it is null in place of a record", id="null"),
+    pytest.param(5, "", "it is a number in place of a record", id="number"),
+]
+
+
+@pytest.mark.parametrize(("row", "field", "reason"), NAMELESS)
+def test_a_changed_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(make_shop, row, field, reason):
+    shop = Tables({"/Orders": [{"OrderID": 7}, row, {"OrderID": 8}]})
+    client = make_shop(shop)
+    cursor = client.changes(Order, None).cursor
+    first, again = client.changes(Order, cursor), client.changes(Order, cursor)
+    assert [change.key for change in first.items] == ["7", "8"]
+    assert [(each.field, each.reason) for each in first.unread] == [(field, reason)]
+    assert "canary" not in str(first)
+    assert again.unread == first.unread
+
+
+def test_rows_that_hold_nothing_are_told_apart_by_the_record_before_them(make_shop):
+    shop = Tables({"/Orders": [None, {"OrderID": 7}, None, {"OrderID": 8}, None]})
+    client = make_shop(shop)
+    page = client.changes(Order, client.changes(Order, None).cursor)
+    assert len({each.mark for each in page.unread}) == 3
+
+
+def test_each_nameless_row_of_a_long_list_is_told_of_once(make_shop):
+    """The end of a page comes again with the next one."""
+    rows = [{"OrderID": n} for n in range(1, 340)]
+    rows[299:301] = [{"OrderID": "a"}, {"OrderID": "b"}]
+    client = make_shop(Tables({"/Orders": rows}))
+    cursor, told, keys, more = client.changes(Order, None).cursor, [], set(), True
+    while more:
+        page = client.changes(Order, cursor)
+        told += page.unread
+        keys |= {change.key for change in page.items}
+        cursor, more = page.cursor, page.more
+    assert len(told) == 2
+    assert keys == {str(n) for n in range(1, 340)} - {"300", "301"}
+
+
+def test_a_nameless_row_of_a_compared_table_is_told_of(make_shop):
+    shop = Tables({"/Manufacturers": [{"ManufacturerID": 1}]})
+    client = make_shop(shop)
+    cursor = client.changes(Manufacturer, None).cursor
+    shop.lists["/Manufacturers"] = [{"ManufacturerID": 1}, {"ManufacturerID": "?"}]
+    [found] = client.changes(Manufacturer, cursor).unread
+    assert (found.field, found.reason) == ("ManufacturerID", "it is a text that is no id")
+
+
+def test_a_back_fill_counts_rows_that_name_no_record(make_shop):
+    client = make_shop(Tables({"/Orders": [{"OrderID": 7}, {"OrderID": "x"}, None]}))
+    page = client.keys(Order, Days(), None)
+    assert (page.keys, page.unread) == (["7"], 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "column"),
+    [
+        pytest.param(Order, "/Orders", "OrderID", id="by-page"),
+        pytest.param(Manufacturer, "/Manufacturers", "ManufacturerID", id="whole"),
+    ],
+)
+def test_newest_rows_that_name_no_record_are_logged(make_shop, caplog, model, path, column):
+    client = make_shop(Tables({path: [{column: 7}, {column: "canary"}, None]}))
+    assert client.recent(model, 3) == ["7"]
+    assert "2 rows of" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("count", [-5, True, "3", None, 1.5], ids=str)
+def test_a_count_that_is_none_is_no_empty_list(make_shop, count):
+    client = make_shop(answering(200, json={"TotalCount": count}))
+    with pytest.raises(TryAgainError):
+        client.recent(Order, 5)
