@@ -27,6 +27,7 @@ BELOW["__main__"] = {"cli"}
 DOORS = {
     "git": ("alm/git.py",),
     "msal": ("connectors/entra.py",),
+    "httpcore": ("connectors/network.py",),
     "dbos": ("runtime/engine_dbos.py",),
     "sqlalchemy": ("runtime/",),
     "alembic": ("runtime/",),

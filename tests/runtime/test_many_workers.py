@@ -174,7 +174,9 @@ def test_a_rolling_restart_loses_and_doubles_nothing(machines):
     assert len(machines.ledger.created) == placed
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 10))]
+)
 def test_whoever_dies_stands_still_comes_or_goes_each_order_is_written_once(machines, seed):
     random = Random(seed)
     machines.join("a")

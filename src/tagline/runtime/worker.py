@@ -16,7 +16,6 @@ from tagline.clock import Clock
 from tagline.connectors.pace import Lane
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment
-from tagline.domain.model import Model
 from tagline.domain.settings import Settings, without_start
 from tagline.errors import RecordError, RefusedError, TaglineError, TryAgainError
 from tagline.flow.declare import Flow
@@ -32,9 +31,10 @@ from tagline.runtime.inbox import Dead, Done, Finished, InboxRow, Later
 from tagline.runtime.journal import Journal
 from tagline.runtime.leases import Leases
 from tagline.runtime.live import LiveDriver
-from tagline.runtime.names import Named, names_of
+from tagline.runtime.names import Named
 from tagline.runtime.needs import needs_of
 from tagline.runtime.observer import Observer
+from tagline.runtime.reading import Read, read
 from tagline.runtime.sql_journal import SqlJournal
 from tagline.runtime.store import Store
 from tagline.runtime.sweeps import Sweeps
@@ -339,35 +339,11 @@ class Worker:
         until = self._clock.now() + endings.pause(error)
         self._back_fill_rests_until = max(until, self._back_fill_rests_until or until)
 
-    def _read(self, flow: Flow, lane: Lane, keys: Sequence[str]) -> _Read:
-        """Read source records; a failure that is about a record is traced to it by reading one at a time."""
-        try:
-            fetched = self._connectors[lane][self._source(flow)].fetch(flow.source, keys)
-        except TaglineError as error:
-            if not endings.ends_the_record(error):
-                raise
-            if len(keys) == 1:
-                return _Read({}, {keys[0]: error})
-            return _together([self._read(flow, lane, [key]) for key in keys])
-        malformed = {
-            key: RecordError(
-                f"{flow.source.__name__} {key} cannot be understood",
-                code="record-malformed",
-                where={"flow": flow.name, "record": key},
-                hint="correct the record at its source and redrive, or teach the model its new form",
-                details=details,
-            )
-            for key, details in fetched.malformed.items()
-        }
-        self._named += [
-            Named(self._integration.name, flow.name, key, name)
-            for key, record in fetched.records.items()
-            for name in names_of(record, key)
-        ]
-        records, misfits = self._store.overrides.overridden(
-            self._integration.name, flow.name, fetched.records, flow.key
-        )
-        return _Read(records, {**malformed, **misfits})
+    def _read(self, flow: Flow, lane: Lane, keys: Sequence[str]) -> Read:
+        source = self._connectors[lane][self._integration.source_of(flow)]
+        found = read(source, self._integration.name, flow, keys, self._store.overrides)
+        self._named += found.named
+        return found
 
     def _driver(self, flow: Flow, lane: Lane) -> LiveDriver:
         systems = self._integration.connections
@@ -402,26 +378,8 @@ class Worker:
             stopped=self._stopped.code if self._stopped else "",
         )
 
-    def _source(self, flow: Flow) -> str:
-        return self._integration.source_of(flow)
-
     def _is_sweeper(self) -> bool:
         return self._paused_until != NEVER and SWEEPER in self.leases.held
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What reading source records gave; a key in neither is gone."""
-
-    records: Mapping[str, Model]
-    errors: Mapping[str, TaglineError]
-
-
-def _together(parts: Sequence[_Read]) -> _Read:
-    return _Read(
-        {key: record for part in parts for key, record in part.records.items()},
-        {key: error for part in parts for key, error in part.errors.items()},
-    )
 
 
 def _flow_unknown(row: InboxRow) -> RecordError:
