@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test campaign check bench lint types lock clean
+.PHONY: demo test campaign chaos check bench bench-peers lint types lock clean
 
 demo: $(READY)
 	$(BIN)/tagline demo $(DEMO)
@@ -19,11 +19,23 @@ campaign: $(READY)
 check: $(READY)
 	$(BIN)/tagline check order_to_cash
 
-# ORDERS=10000 takes some minutes; the default, 2000, about one.
+# Agents and workers killed at random moments, events doubled, late and torn, a day's outage: some of it takes hours.
+chaos: $(READY)
+	$(BIN)/python -m pytest -m campaign tests/campaign $(ARGS)
+
+# ORDERS=10000 takes some minutes; the default, 2000, about one. PEERS=folder runs Node-RED and n8n beside it.
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/sandbox.py
 	$(BIN)/python tests/bench/budgets.py $(ORDERS)
+	$(BIN)/python tests/bench/intake.py
+	$(BIN)/python tests/bench/agents.py
+	$(BIN)/python tests/bench/cold_start.py
+	$(BIN)/python tests/bench/runtime.py $(if $(PEERS),--peers $(PEERS))
+
+# Installs Node-RED and n8n from npm into the folder PEERS, for `make bench PEERS=folder`.
+bench-peers: $(READY)
+	$(BIN)/python tests/bench/peers.py $(PEERS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -90,3 +90,10 @@ def test_what_has_no_exact_json_form_is_refused(value):
 
 def test_plain_json_reads_what_we_write():
     assert json.loads(json_values.dump({"ä": [Decimal("1.50"), None]})) == {"ä": [1.5, None]}
+
+
+@pytest.mark.parametrize("inner", ["", "1", '"x"'], ids=["empty", "number", "text"])
+def test_nesting_is_bounded_exactly(inner: str):
+    assert json_values.parse("[" * 3 + inner + "]" * 3, max_depth=3)
+    with pytest.raises(ValueError, match="deeper than 3"):
+        json_values.parse("[" * 4 + inner + "]" * 4, max_depth=3)
