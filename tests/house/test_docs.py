@@ -25,7 +25,18 @@ from tagline.sandbox.conformance import TABLE
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "tagline"
 DOCS = SRC / "docs"
-GUIDES = {"backfill", "connect", "errors", "flows", "lifecycle", "mappings", "operate", "privacy", "sandbox"}
+GUIDES = {
+    "backfill",
+    "connect",
+    "errors",
+    "flows",
+    "lifecycle",
+    "mappings",
+    "operate",
+    "privacy",
+    "sandbox",
+    "scale",
+}
 CONSTANTS = {ROW_CHANGED, ROW_EXISTS, RUN_ALONE, COALESCED, LOOKED_AT}
 """Codes that have a name, because several places tell them."""
 
