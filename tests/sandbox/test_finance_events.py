@@ -6,8 +6,12 @@ from decimal import Decimal
 import pytest
 
 from tagline.clock import VirtualClock
-from tagline.connectors.finance import PurchaseOrderHeader, SalesOrderHeader
+from tagline.connectors import connect
+from tagline.connectors.finance import Finance, PurchaseOrderHeader, SalesOrderHeader
 from tagline.connectors.finance.events import EVENTS, read_event
+from tagline.domain.environment import FinanceConnection
+from tagline.domain.exchange import Change, Request
+from tagline.domain.system import connection
 from tagline.sandbox.assumptions import FINANCE_EVENT_REPEATS_S, FINANCE_EVENTS
 from tagline.sandbox.finance_events import BusinessEvents
 from tagline.sandbox.finance_screens import (
@@ -125,3 +129,32 @@ def test_a_state_file_keeps_events_changes_of_the_schema_and_what_is_withheld(sa
     assert other.state.facts() == one.state.facts()
     assert list(other.state.kept()) == list(one.state.kept())
     assert "ModifiedDateTime" in other.rows.schema.entities["CustomersV3"].fields
+
+
+ERP = connection(Finance)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "make", "deed"),
+    [
+        (ERP.sales_order_confirmed, sales_order, confirm_sales_order),
+        (ERP.sales_invoice_posted, sales_order, lambda records, *order: records.invoice(*order)),
+        (ERP.purchase_order_confirmed, purchase_order, confirm_purchase_order),
+        (ERP.purchase_order_received, purchase_order, receive_purchase_order),
+    ],
+    ids=["sales-confirmed", "invoiced", "purchase-confirmed", "received"],
+)
+def test_a_trigger_is_told_of_by_the_event_that_finance_delivers_for_it(
+    finance, sandbox, clock, trigger, make, deed
+):
+    site = sandbox.finance["dev"]
+    site.events.activate(EVENTS[trigger.event].id, URL)
+    number = make(finance)
+    deed(site.records, "usmf", number)
+    sent = []
+    site.events.deliver(lambda request: sent.append(request.body) or 202)
+    given = FinanceConnection.model_validate(sandbox.connection_configs("dev")["finance"])
+    client = connect("erp", given, clock=clock, secrets=sandbox.secret, transport=sandbox.transport())
+    told = [client.hint(Request("POST", "/hooks/goods/erp", {}, {}, body)) for body in sent]
+    client.close()
+    assert told == [[Change(trigger.model, number, at=clock.now())]]

@@ -23,9 +23,15 @@ def test_a_sandbox_in_process_holds_what_the_marker_says(author):
         """
         import httpx
         import pytest
+        from tagline.sandbox.dataverse_quirks import OrganisationQuirks
 
-        @pytest.mark.tagline_sandbox(seed=7, environments=("dev", "qa"), orders=3)
+        QUIRKS = OrganisationQuirks(count_has_bom=False)
+
+        @pytest.mark.tagline_sandbox(
+            seed=7, environments=("dev", "qa"), orders=3, organisation_quirks=QUIRKS
+        )
         def test_marked(tagline_sandbox):
+            assert tagline_sandbox.organisations["qa"].quirks is QUIRKS
             configs = tagline_sandbox.connection_configs("qa")
             shop = configs["shop"]
             headers = {
@@ -39,6 +45,7 @@ def test_a_sandbox_in_process_holds_what_the_marker_says(author):
         def test_unmarked(tagline_sandbox):
             assert tagline_sandbox.environments == ("dev",)
             assert len(tagline_sandbox.shops["dev"].orders) == 0
+            assert not any(one.ordered for one in tagline_sandbox.finance["dev"].stock())
             tagline_sandbox.clock.advance(3600)
         """
     )
@@ -79,7 +86,7 @@ def test_a_marker_that_says_nothing_is_refused_by_name(author, wrong):
             pass
         """
     )
-    done.stdout.fnmatch_lines(["*tagline_sandbox takes environments, orders, rate_limits, seed, not *"])
+    done.stdout.fnmatch_lines(["*tagline_sandbox takes environments, *, seed, shop_quirks, not *"])
     assert done.ret != 0
 
 

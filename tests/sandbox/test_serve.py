@@ -25,6 +25,7 @@ from tagline.sandbox.main import describe
 from tagline.sandbox.sandbox import Sandbox
 from tagline.sandbox.serve import serve
 from tagline.sandbox.shoppers import awkward
+from tagline.sandbox.trade import LEAST
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +329,7 @@ def test_what_the_command_prints_for_people_places_more_orders(tmp_path):
         "dev",
         "--orders",
         "2",
+        "--no-history",
     ]
     with subprocess.Popen(
         [sys.executable, "-m", "tagline", *command], stdout=subprocess.PIPE, text=True
@@ -343,10 +345,13 @@ def test_what_the_command_prints_for_people_places_more_orders(tmp_path):
             context = ssl.create_default_context(cafile=curl[curl.index("--cacert") + 1])
             with httpx.Client(verify=context, trust_env=False) as client:
                 answer = client.post(curl[-1], content=curl[curl.index("-d") + 1])
+                crm = next(line.split()[1] for line in printed if line.strip().startswith("crm "))
+                sold = client.get(f"{crm}/_sandbox/rows?table=salesorder").json()
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
     assert len(answer.json()["orders"]) == 5
+    assert sold == []
     assert any(line.endswith(f", {2 + len(awkward())} orders\n") for line in printed)
 
 
@@ -379,11 +384,13 @@ def test_a_killed_sandbox_goes_on_from_its_state_file(tmp_path):
             web.post(control_url(facts, "finance", "add-product"), json={"sku": "MUG-LTD-07"})
         process.kill()
         process.wait(20)
-    with command(*given) as (facts, process):
+    with command(*given, "--no-history") as (facts, process):
         with httpx.Client(verify=context, trust_env=False) as web:
+            sold = web.get(control_url(facts, "crm", "rows?table=salesorder")).json()
             orders = web.get(control_url(facts, "shop", "orders")).json()
             products = web.get(control_url(facts, "finance", "rows?table=ReleasedProductsV2")).json()
         assert len(orders) == 2 + 3 + len(awkward())
+        assert len(sold) == LEAST
         assert "MUG-LTD-07" in {product["ItemNumber"] for product in products}
     assert process.returncode == 0
 

@@ -10,9 +10,9 @@ import pytest
 from tagline.sandbox import assumptions
 from tagline.sandbox.conformance import SHOP as SYSTEM
 from tagline.sandbox.conformance import TABLE
+from tagline.sandbox.mishaps import Mishaps
 from tagline.sandbox.sandbox import SandboxTransport
 from tagline.sandbox.shop_quirks import ShopQuirks
-from tagline.sandbox.mishaps import Mishaps
 
 API = "https://shop-dev.sandbox.test/3dCartWebAPI/v2"
 
@@ -64,6 +64,13 @@ def test_offset_zero_can_be_refused(http, turn):
     turn(offset_zero_is_one=False)
     assert http.get(f"{API}/Products?offset=0&limit=2").status_code == 400
     assert http.get(f"{API}/Products?limit=2").json() == first
+
+
+def test_the_last_day_of_a_filter_can_be_taken_in_whole(http, shop, turn):
+    shop.place_orders(1, 1)
+    assert http.get(f"{API}/Orders?lastupdateend=07/01/2026").status_code == 404
+    turn(lastupdate_end_is_midnight=False)
+    assert len(http.get(f"{API}/Orders?lastupdateend=07/01/2026").json()) == 1
 
 
 def test_null_in_a_put_can_blank_the_field(http, turn):

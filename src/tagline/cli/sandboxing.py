@@ -41,6 +41,12 @@ import click
     help="Orders in every shop at the start, beside one of each awkward kind; more than 100 are a history of years, 0 is an empty shop.",
 )
 @click.option(
+    "--history/--no-history",
+    default=True,
+    show_default=True,
+    help="Whether organisations and Finance hold orders, invoices and purchases of the years before; none where --orders is 0.",
+)
+@click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -55,6 +61,7 @@ def sandbox(
     port: int,
     seed: int,
     orders: int,
+    history: bool,
     state: Path | None,
     as_json: bool,
 ) -> int:
@@ -74,7 +81,7 @@ def sandbox(
         )
     from tagline.sandbox.main import run
 
-    return run(ca_file, as_json, environments, port or None, seed, orders, state)
+    return run(ca_file, as_json, environments, port or None, seed, orders, state, history=history)
 
 
 @sandbox.command()
@@ -88,6 +95,7 @@ def verify(environment: str, as_json: bool) -> int:
 
     Exit 0 where nothing differs, 4 where something does.
     """
+    from collections import Counter
     from dataclasses import asdict
 
     from tagline.alm import environments
@@ -107,15 +115,18 @@ def verify(environment: str, as_json: bool) -> int:
     if as_json:
         out_json([asdict(compared) for compared in found])
         return 4 if differing else 0
-    out(table([(c.connection, c.agreement.value, c.what) for c in found], ("", "", "assumption")))
+    rows = [
+        (c.connection, c.agreement.value, c.what, "" if c.agreement.is_shown else c.observed) for c in found
+    ]
+    out(table(rows, ("", "", "assumption", "what it takes")))
     for compared in differing:
         out(f"{compared.connection}: {compared.what}")
         out(f"  assumed:  {compared.assumed}")
         out(f"  observed: {compared.observed}")
         if compared.constant:
             out(f"  one line changes it: {compared.constant} in tagline/sandbox/assumptions.py")
-    shown = sum(c.agreement is not Agreement.NOT_SHOWN for c in found)
-    say(f"{len(found)} assumptions, {shown} shown by reading, {len(differing)} differ")
+    counts = Counter(c.agreement for c in found)
+    say(f"{len(found)} assumptions: {', '.join(f'{a} {counts[a]}' for a in Agreement)}")
     return 4 if differing else 0
 
 

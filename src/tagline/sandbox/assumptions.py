@@ -95,6 +95,15 @@ REFUND_TYPE: Final = "Credit"
 REFUND_IS_NEGATIVE: Final = True
 """Money given back has a negative TransactionAmount (5.4)."""
 
+# The token endpoint; sections of the notes on the Web API.
+
+LOGIN_TOKEN_VERSION: Final = 1
+"""Version of a token's claims: 1 names its application `appid`, 2 `azp`, each with an issuer of its own (2.1)."""
+LOGIN_INVALID_CLIENT_STATUS: Final = 401
+"""HTTP status of invalid_client: a secret or an assertion that is not good (2.4)."""
+LOGIN_UNKNOWN_APPLICATION_STATUS: Final = 400
+"""HTTP status of AADSTS700016: the tenant has no such application (2.4)."""
+
 # Dataverse; sections of the notes on the Web API.
 
 ROUNDING: Final = ROUND_HALF_UP

@@ -18,17 +18,21 @@ from tagline.sandbox.catalogue import LIMITED, PRODUCTS
 from tagline.sandbox.control_given import Given, MisuseError, read
 from tagline.sandbox.dataverse_delta import Tracking
 from tagline.sandbox.dataverse_protection import ServiceProtection
+from tagline.sandbox.dataverse_quirks import OrganisationQuirks
 from tagline.sandbox.dataverse_records import Records
 from tagline.sandbox.dataverse_render import parse_preferences, render
 from tagline.sandbox.dataverse_schema import Schema, tables
+from tagline.sandbox.dataverse_webhooks import Webhooks as Steps
 from tagline.sandbox.door import CONTROL, Door
 from tagline.sandbox.faults import Fault
+from tagline.sandbox.login_quirks import LoginQuirks
+from tagline.sandbox.mishaps import Mishaps
 from tagline.sandbox.seed import add_product
 from tagline.sandbox.shop_answers import shop_json
 from tagline.sandbox.shop_fields import STATUSES, Record
 from tagline.sandbox.shop_quirks import ShopQuirks
-from tagline.sandbox.shop_switches import shown, turned
 from tagline.sandbox.shop_webhooks import Webhooks
+from tagline.sandbox.switches import Quirks, shown, turned
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import plain_json
 
@@ -37,6 +41,12 @@ MOST_ORDERS, MOST_HISTORY = 10_000, 100_000
 
 FAULTS_EXAMPLE = (
     '{"next": ["throttled", null, "timeout-after"]} or {"seed": 1, "rate": 0.05, "kinds": ["throttled"]}'
+)
+
+
+MISHAPS_EXAMPLE = (
+    '{"next": ["lost", null, "late"]} or '
+    '{"lost": 0.1, "doubled": 0.1, "late": 0.1, "reordered": true, "seed": 1}'
 )
 
 
@@ -71,6 +81,8 @@ class ControlledOrganisation(Protocol):
     tracking: Tracking
     protection: ServiceProtection
     schema: Schema
+    webhooks: Steps
+    quirks: OrganisationQuirks
     latency: bool
 
 
@@ -85,20 +97,6 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
         count = given.whole("count", among=range(1, MOST_HISTORY + 1))
         placed = shop.place_history(count, given.whole("seed"))
         return plain_json({"first": placed[0], "last": placed[-1]})
-
-    def mishaps(_request: Request, given: Given) -> Response:
-        known = ("lost", "doubled", "late")
-        if not {*known, "reordered"} & set(given.fields):
-            raise given.misuse(f"none of {', '.join(known)} and reordered is given")
-        shares: dict[str, float | int] = {name: given.share(name) for name in known if name in given.fields}
-        if "reordered" in given.fields:
-            shares["reordered"] = given.flag("reordered")
-        if "seed" in given.fields:
-            shares["seed"] = given.whole("seed")
-        with shop.door.lock:
-            for name, share in shares.items():
-                setattr(shop.webhooks.mishaps, name, share)
-        return plain_json({})
 
     def awkward(_request: Request, _given: Given) -> Response:
         return plain_json(shop.place_awkward())
@@ -124,11 +122,6 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
         waiting, lost = len(shop.webhooks.waiting()), len(shop.webhooks.given_up)
         return plain_json({"waiting": waiting, "given_up": lost})
 
-    def turn(_request: Request, given: Given) -> Response:
-        with shop.door.lock:
-            shop.quirks = turned(shop.quirks, given)
-            return plain_json(shown(shop.quirks))
-
     pages = {
         ("POST", "place"): Page(place, '{"count": 5, "seed": 1}'),
         ("POST", "history"): Page(history, '{"count": 1000, "seed": 1}'),
@@ -137,17 +130,14 @@ def control_shop(shop: ControlledShop, request: Request) -> Response:
         ("POST", "status"): Page(status, '{"order": 1001, "status": 4}'),
         ("GET", "orders"): Page(orders),
         ("GET", "webhooks"): Page(webhooks),
-        ("GET", "quirks"): Page(lambda _request, _given: plain_json(shown(shop.quirks))),
-        ("POST", "quirks"): Page(turn, '{"offset_zero_is_one": false, "throttle_status": 503}'),
-        ("POST", "mishaps"): Page(
-            mishaps, '{"lost": 0.1, "doubled": 0.1, "late": 0.1, "reordered": true, "seed": 1}'
-        ),
+        **quirk_pages(shop, '{"offset_zero_is_one": false, "throttle_status": 503}'),
+        ("POST", "mishaps"): mishaps_page(shop.door, shop.webhooks.mishaps),
     }
     return answered(shop.door, request, pages)
 
 
 def control_organisation(organisation: ControlledOrganisation, request: Request) -> Response:
-    """Pages of an organisation: add-product, expire-changes, change-schema, rows, limits, latency, log, faults."""
+    """Pages of an organisation: add-product, expire-changes, change-schema, rows, limits, latency, webhooks, quirks, mishaps, log, faults."""
     records = organisation.records
 
     def add(_request: Request, given: Given) -> Response:
@@ -215,6 +205,11 @@ def control_organisation(organisation: ControlledOrganisation, request: Request)
         ("GET", "rows"): Page(rows),
         ("POST", "latency"): Page(latency, '{"on": true}'),
         ("GET", "limits"): Page(lambda _request, _given: plain_json(_limits(organisation.protection))),
+        ("GET", "webhooks"): Page(
+            lambda _request, _given: plain_json({"waiting": organisation.webhooks.waiting()})
+        ),
+        **quirk_pages(organisation, '{"count_has_bom": false, "delta_expired_status": 400}'),
+        ("POST", "mishaps"): mishaps_page(organisation.door, organisation.webhooks.mishaps),
     }
     return answered(organisation.door, request, pages)
 
@@ -231,17 +226,62 @@ class ControlledLogin(Protocol):
     """What the control pages do with the token endpoint."""
 
     door: Door
+    quirks: LoginQuirks
 
     def expire_tokens(self) -> int: ...
 
 
 def control_login(login: ControlledLogin, request: Request) -> Response:
-    """Pages of the token endpoint: expire-tokens, log, faults."""
+    """Pages of the token endpoint: expire-tokens, quirks, log, faults."""
 
     def expire(_request: Request, _given: Given) -> Response:
         return plain_json({"tokens": login.expire_tokens()})
 
-    return answered(login.door, request, {("POST", "expire-tokens"): Page(expire)})
+    pages = {("POST", "expire-tokens"): Page(expire), **quirk_pages(login, '{"token_version": 2}')}
+    return answered(login.door, request, pages)
+
+
+class Quirky(Protocol[Quirks]):
+    """A site with quirks."""
+
+    door: Door
+    quirks: Quirks
+
+
+def quirk_pages(site: Quirky[Quirks], example: str) -> Mapping[tuple[str, str], Page]:
+    """The pages that show and turn a site's quirks."""
+
+    def turn(_request: Request, given: Given) -> Response:
+        with site.door.lock:
+            site.quirks = turned(site.quirks, given)
+            return plain_json(shown(site.quirks))
+
+    return {
+        ("GET", "quirks"): Page(lambda _request, _given: plain_json(shown(site.quirks))),
+        ("POST", "quirks"): Page(turn, example),
+    }
+
+
+def mishaps_page(door: Door, mishaps: Mishaps) -> Page:
+    """The page that lets a site's webhooks go astray, the next ones by name or each with a chance."""
+
+    def let(_request: Request, given: Given) -> Response:
+        known = ("lost", "doubled", "late")
+        if not {"next", *known, "reordered"} & set(given.fields):
+            raise given.misuse(f"none of next, {', '.join(known)} and reordered is given")
+        planned = given.mishaps("next")
+        shares: dict[str, float | int] = {name: given.share(name) for name in known if name in given.fields}
+        if "reordered" in given.fields:
+            shares["reordered"] = given.flag("reordered")
+        if "seed" in given.fields:
+            shares["seed"] = given.whole("seed")
+        with door.lock:
+            mishaps.next_deliveries(*planned)
+            for name, share in shares.items():
+                setattr(mishaps, name, share)
+        return plain_json({})
+
+    return Page(let, MISHAPS_EXAMPLE)
 
 
 def answered(door: Door, request: Request, own: Mapping[tuple[str, str], Page]) -> Response:

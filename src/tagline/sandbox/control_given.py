@@ -6,12 +6,15 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from tagline.sandbox.faults import Fault
+from tagline.sandbox.mishaps import Mishap
 from tagline.sandbox.wire import decode
 
 MOST_SPANS: Final = 8
+Kind = TypeVar("Kind", bound=StrEnum)
 
 
 class MisuseError(Exception):
@@ -57,15 +60,22 @@ class Given:
 
     def faults(self, name: str) -> Sequence[Fault | None]:
         """A list of faults, `null` for none; empty where it is not given."""
+        return self._planned(name, Fault, "fault")
+
+    def mishaps(self, name: str) -> Sequence[Mishap | None]:
+        """A list of mishaps, `null` for none; empty where it is not given."""
+        return self._planned(name, Mishap, "mishap")
+
+    def _planned(self, name: str, kind: type[Kind], noun: str) -> Sequence[Kind | None]:
         value = self.fields.get(name, [])
         if not isinstance(value, list):
-            raise self.misuse(f"{name} must be a list of faults")
+            raise self.misuse(f"{name} must be a list of {noun}s")
         for each in value:
-            if each is not None and each not in list(Fault):
+            if each is not None and each not in list(kind):
                 raise self.misuse(
-                    f"{json.dumps(each, default=str)} is no fault; faults are {', '.join(Fault)}"
+                    f"{json.dumps(each, default=str)} is no {noun}; {noun}s are {', '.join(kind)}"
                 )
-        return [None if each is None else Fault(each) for each in value]
+        return [None if each is None else kind(each) for each in value]
 
     def misuse(self, what: str) -> MisuseError:
         return MisuseError(f"{what}. Expected is a body such as {self.example}")

@@ -89,8 +89,8 @@ def convert_order(platform: Platform, call: Call) -> Response:
     Raises:
         Refusal: There is no such order, or it is canceled or invoiced.
     """
-    known, records, given = tables(), platform.records, parameters(call)
-    orders, invoices, lines = known["salesorder"], known["invoice"], known["invoicedetail"]
+    records, given = platform.records, parameters(call)
+    orders, invoices = tables()["salesorder"], tables()["invoice"]
     order_id = text_parameter(given, "SalesOrderId").lower()
     order = platform.rows.get(orders, order_id)
     if order is None:
@@ -103,31 +103,35 @@ def convert_order(platform: Platform, call: Call) -> Response:
             f"A sales order in state {order['statecode']} has no invoice made of it.",
         )
     with records.acting_as(records.caller.as_platform()):
-        values = {
-            **_carried(orders, invoices, order),
-            "salesorderid": ("salesorder", order_id),
-            "ispricelocked": quirks().converted_invoice_is_price_locked,
-        }
-        invoice_id, _row = records.create(invoices, values)
-        for line in _lines(platform, order_id):
-            line_id = line["salesorderdetailid"]
-            copied = _carried(known["salesorderdetail"], lines, line)
-            records.create(
-                lines,
-                {
-                    **copied,
-                    "invoiceid": ("invoice", invoice_id),
-                    "salesorderdetailid": ("salesorderdetail", line_id),
-                },
-            )
-        if quirks().converted_order_is_invoiced:
-            records.update(orders, order_id, {"statecode": INVOICED})
+        invoice_id = invoice_of(records, order_id)
     made = platform.rows.get(invoices, invoice_id) or {}
     request = Request("GET", f"{call.root}invoices{columns}", call.request.headers)
     shown = Call(
         request, call.root, call.preferences, call.resolve, call.now, call.user_id, call.business_unit_id
     )
     return representation(platform.rows, shown, (invoices, made), 200)
+
+
+def invoice_of(records: Records, order_id: str) -> str:
+    """Make an invoice of an order that stands, with its customer, prices and lines; the invoice's id."""
+    known = tables()
+    orders, order = known["salesorder"], records.rows.get(known["salesorder"], order_id) or {}
+    values = {
+        **_carried(orders, known["invoice"], order),
+        "salesorderid": ("salesorder", order_id),
+        "ispricelocked": quirks().converted_invoice_is_price_locked,
+    }
+    invoice_id, _row = records.create(known["invoice"], values)
+    for line in _lines(records, order_id):
+        links = {
+            "invoiceid": ("invoice", invoice_id),
+            "salesorderdetailid": ("salesorderdetail", line["salesorderdetailid"]),
+        }
+        copied = _carried(known["salesorderdetail"], known["invoicedetail"], line)
+        records.create(known["invoicedetail"], {**copied, **links})
+    if quirks().converted_order_is_invoiced:
+        records.update(orders, order_id, {"statecode": INVOICED})
+    return invoice_id
 
 
 def _column_set(invoices: Table, given: Mapping[str, Any]) -> str:
@@ -155,9 +159,9 @@ def _carried(source: Table, target: Table, row: Row) -> dict[str, Any]:
     }
 
 
-def _lines(platform: Platform, order_id: str) -> list[Row]:
+def _lines(records: Records, order_id: str) -> list[Row]:
     table = tables()["salesorderdetail"]
-    found = (platform.rows.get(table, i) for i in platform.rows.pointing(table, "salesorderid", order_id))
+    found = (records.rows.get(table, i) for i in records.rows.pointing(table, "salesorderid", order_id))
     return [line for line in found if line is not None]
 
 

@@ -37,6 +37,7 @@ class Document:
     last_states: Mapping[int, frozenset[int]]
     """States that are left no more, and where they lead all the same."""
     locked_code: Callable[[], str]
+    """Of the organisation that is answering, as is the next."""
     orphan_code: Callable[[], str]
 
     @property

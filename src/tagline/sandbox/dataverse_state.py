@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from random import Random
 from typing import Any
@@ -34,9 +35,21 @@ class Ids:
 
 
 class OrganisationState:
-    """An organisation as rows and facts. What the platform was about to do, it begins anew after a restart."""
+    """
+    An organisation as rows and facts. What the platform was about to do, it begins anew after a restart.
 
-    def __init__(self, platform: Platform, webhooks: Webhooks, ids: Ids) -> None:
+    Args:
+        in_force: Lets the tables and quirks of the organisation be those that are asked for.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        webhooks: Webhooks,
+        ids: Ids,
+        in_force: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._in_force = in_force
         self._platform = platform
         self._webhooks = webhooks
         self._ids = ids
@@ -93,7 +106,7 @@ class OrganisationState:
     def restore(self, rows: Iterable[tuple[str, str, Row]], facts: Mapping[str, Any]) -> None:
         """Hold exactly this and nothing else; whoever follows changes has to read everything once more."""
         platform = self._platform
-        with platform.schema.in_force():
+        with self._in_force():
             for name, told in facts["tables"].items():
                 platform.schema.change(
                     name,

@@ -31,6 +31,7 @@ from tagline.sandbox.finance_errors import (
     unreadable,
 )
 from tagline.sandbox.finance_events import BusinessEvents
+from tagline.sandbox.finance_history import stock_of, write_trade
 from tagline.sandbox.finance_metadata import catalogued, finance_csdl, service_document
 from tagline.sandbox.finance_query import (
     View,
@@ -48,6 +49,7 @@ from tagline.sandbox.finance_schema import COMPANY, Entity
 from tagline.sandbox.finance_seed import DEFAULT_COMPANY, fill_finance
 from tagline.sandbox.finance_state import FinanceState
 from tagline.sandbox.login import Login
+from tagline.sandbox.trade import Stock, sold_before
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import encode, in_bytes
 
@@ -93,6 +95,16 @@ class Finance:
         """Answer one request; see `Door.handle`."""
         with quirks_in_force(self.quirks):
             return self.door.handle(request)
+
+    def place_history(self, count: int, seed: int) -> None:
+        """Hold what was bought and sold in the years before now, so many sales in all their states; once."""
+        with self.door.lock, quirks_in_force(self.quirks), self.rows.transaction():
+            write_trade(self.rows, sold_before(count, seed, self._clock.now()))
+
+    def stock(self) -> Sequence[Stock]:
+        """What lies in the warehouses of the first company."""
+        with self.door.lock:
+            return stock_of(self.rows)
 
     def strain(self, seconds: int) -> None:
         """Turn every call away for so long; 0 ends it. Source: Finance notes, section 17 (resource-based throttling)."""

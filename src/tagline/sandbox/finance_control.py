@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tagline.sandbox.catalogue import LIMITED, PRODUCTS
-from tagline.sandbox.control import Page, answered
+from tagline.sandbox.control import Page, answered, mishaps_page, quirk_pages
 from tagline.sandbox.control_given import Given, MisuseError
 from tagline.sandbox.door import Door
 from tagline.sandbox.finance_events import BusinessEvents
+from tagline.sandbox.finance_quirks import FinanceQuirks
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_schema import entities
 from tagline.sandbox.finance_screens import (
@@ -30,12 +31,13 @@ class ControlledFinance(Protocol):
     records: FinanceRecords
     events: BusinessEvents
     withheld: set[str]
+    quirks: FinanceQuirks
 
     def strain(self, seconds: int) -> None: ...
 
 
 def control_finance(finance: ControlledFinance, request: Request) -> Response:
-    """Pages of a Finance environment: what people do at their screens, strain, schema, withhold, activate, rows, log, faults."""
+    """Pages of a Finance environment: what people do at their screens, strain, schema, withhold, activate, webhooks, quirks, mishaps, rows, log, faults."""
     records = finance.records
 
     def add(_request: Request, given: Given) -> Response:
@@ -108,6 +110,10 @@ def control_finance(finance: ControlledFinance, request: Request) -> Response:
             (finance.withheld.add if is_withheld else finance.withheld.discard)(entities()[name].table)
         return plain_json({})
 
+    def webhooks(_request: Request, _given: Given) -> Response:
+        waiting, lost = finance.events.waiting(), len(finance.events.given_up)
+        return plain_json({"waiting": waiting, "given_up": lost})
+
     def rows(request: Request, _given: Given) -> Response:
         name = request.query.get("table", "")
         entity = entities().get(name)
@@ -135,5 +141,8 @@ def control_finance(finance: ControlledFinance, request: Request) -> Response:
         ("POST", "schema"): Page(schema, '{"in": "CustomersV3", "name": "ModifiedDateTime", "there": true}'),
         ("POST", "withhold"): Page(withhold, '{"entity": "MainAccounts", "withheld": true}'),
         ("GET", "rows"): Page(rows),
+        ("GET", "webhooks"): Page(webhooks),
+        **quirk_pages(finance, '{"patch_creates": true, "stale_status": 409}'),
+        ("POST", "mishaps"): mishaps_page(finance.door, finance.events.mishaps),
     }
     return answered(finance.door, request, pages)

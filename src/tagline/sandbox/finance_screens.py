@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_rows import Row
 from tagline.sandbox.finance_rules import OPEN
 from tagline.sandbox.finance_schema import COMPANY, entities
-from tagline.sandbox.finance_stock import announce, arrive
+from tagline.sandbox.finance_stock import announce, arrive, release
 
-RECEIVED, CONFIRMED = "Received", "Confirmed"
-"""Members of PurchStatus and of VersioningDocumentState."""
+RECEIVED, CONFIRMED, CANCELED = "Received", "Confirmed", "Canceled"
+"""Members of PurchStatus, of VersioningDocumentState and of SalesStatus."""
 
 
 def confirm_sales_order(records: FinanceRecords, company: str, number: str) -> None:
@@ -21,6 +23,23 @@ def confirm_sales_order(records: FinanceRecords, company: str, number: str) -> N
     """
     _open_order(records, "SalesOrderHeadersV2", "SalesOrderStatus", company, number)
     records.on_event("SalesOrderConfirmedBusinessEvent", company, number)
+
+
+def cancel_sales_order(records: FinanceRecords, company: str, number: str) -> None:
+    """
+    Give an order up: its lines let go of what they hold.
+
+    Raises:
+        LookupError: There is no such order that is open.
+    """
+    header = _open_order(records, "SalesOrderHeadersV2", "SalesOrderStatus", company, number)
+    lines = entities()["SalesOrderLines"]
+    key = (header[COMPANY], header["SalesOrderNumber"])
+    for line in list(records.rows.matching(lines, (COMPANY, "SalesOrderNumber"), key)):
+        release(records.rows, line)
+        left = {"SalesOrderLineStatus": CANCELED, "_reserved": Decimal(0), "_counted": False}
+        records.rows.put(lines, {**line, **left})
+    records.rows.put(entities()["SalesOrderHeadersV2"], {**header, "SalesOrderStatus": CANCELED})
 
 
 def confirm_purchase_order(records: FinanceRecords, company: str, number: str) -> None:

@@ -12,6 +12,7 @@ from tagline.sandbox.finance_records import FinanceRecords
 from tagline.sandbox.finance_schema import COMPANY, entities
 from tagline.sandbox.finance_stock import ON_HAND, totalled
 from tagline.sandbox.shoppers import COMPANIES, registered
+from tagline.sandbox.trade import VENDORS
 
 DEFAULT_COMPANY: Final = "usmf"
 OTHER_COMPANY: Final = "camf"
@@ -21,7 +22,7 @@ CUSTOMERS: Final = 30
 DEAR: Final = Decimal("1.37")
 """Canadian dollars for a US dollar, in the second company's prices."""
 CENT = Decimal("0.01")
-_WAREHOUSES = (("1", "11", "Main warehouse", 60), ("1", "12", "Outlet", 15), ("2", "21", "Returns", 0))
+WAREHOUSES = (("1", "11", "Main warehouse", 60), ("1", "12", "Outlet", 15), ("2", "21", "Returns", 0))
 """Site, number, name, and about how many pieces of everything lie there."""
 
 
@@ -78,7 +79,7 @@ def add_released_product(records: FinanceRecords, product: Product, company: str
 
 def _company(records: FinanceRecords, company: str, random: Random) -> None:
     currency = CURRENCIES[company]
-    for site, number, name, _ in _WAREHOUSES:
+    for site, number, name, _ in WAREHOUSES:
         _add(records, "Warehouses", company, WarehouseId=number, WarehouseName=name, OperationalSiteId=site)
     for name, kind in (("CustPay", "CustPayment"), ("GenJrn", "Daily")):
         _add(records, "JournalNames", company, Name=name, Type=kind)
@@ -111,7 +112,7 @@ def _company(records: FinanceRecords, company: str, random: Random) -> None:
             SiteId="1",
             WarehouseId="11",
         )
-    for name in ("Highland Tea Gardens", "Potteries United"):
+    for name in VENDORS:
         _add(
             records,
             "VendorsV2",
@@ -123,7 +124,7 @@ def _company(records: FinanceRecords, company: str, random: Random) -> None:
 
 
 def _stock(records: FinanceRecords, product: Product, company: str, random: Random) -> None:
-    for site, number, _, about in _WAREHOUSES:
+    for site, number, _, about in WAREHOUSES:
         pieces = random.randint(about // 2, about * 2) if about else 0
         if pieces:
             row = {

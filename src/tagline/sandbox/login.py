@@ -21,6 +21,7 @@ from tagline.sandbox.login_proof import (
     check_trusted,
     parse_proof,
 )
+from tagline.sandbox.login_quirks import LoginQuirks
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import plain_json
 
@@ -51,9 +52,15 @@ class _Issued:
 
 
 class Login:
-    """One tenant with its applications; organisations ask it whether a token is good for them."""
+    """
+    One tenant with its applications; organisations ask it whether a token is good for them.
 
-    def __init__(self, clock: Clock, tenant: str, seed: int) -> None:
+    Args:
+        quirks: How it does what nobody is sure of.
+    """
+
+    def __init__(self, clock: Clock, tenant: str, seed: int, quirks: LoginQuirks | None = None) -> None:
+        self.quirks = quirks or LoginQuirks()
         self.tenant = tenant
         self.applications: dict[str, Application] = {}
         self.resources: set[str] = set()
@@ -113,12 +120,15 @@ class Login:
             return self._refuse(400, "unsupported_grant_type", 70003, "The grant type is not supported.")
         if application is None:
             return self._refuse(
-                400, "unauthorized_client", 700016, "The application was not found in the tenant."
+                self.quirks.unknown_application_status,
+                "unauthorized_client",
+                700016,
+                "The application was not found in the tenant.",
             )
         try:
             self._check_proof(application, form, endpoint)
         except ProofError as error:
-            return self._refuse(401, "invalid_client", error.number, error.text)
+            return self._refuse(self.quirks.invalid_client_status, "invalid_client", error.number, error.text)
         if not scope.endswith(DEFAULT_SCOPE):
             return self._refuse(400, "invalid_scope", 70011, "The scope must end with /.default.")
         if audience not in self.resources:
@@ -161,10 +171,13 @@ class Login:
             raise ProofError(7000222, "The provided client secret keys for the app are expired.")
 
     def _token(self, client_id: str, audience: str, expires: datetime) -> str:
+        issuer, name = f"https://sts.windows.net/{self.tenant}/", "appid"
+        if self.quirks.token_version == 2:
+            issuer, name = f"https://login.microsoftonline.com/{self.tenant}/v2.0", "azp"
         claims = {
             "aud": audience,
-            "iss": f"https://sts.windows.net/{self.tenant}/",
-            "appid": client_id,
+            "iss": issuer,
+            name: client_id,
             "oid": platform_id("entra", client_id),
             "tid": self.tenant,
             "exp": int(expires.timestamp()),

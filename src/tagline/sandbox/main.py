@@ -17,7 +17,9 @@ from tagline.sandbox.ca import Authority
 from tagline.sandbox.door import CONTROL
 from tagline.sandbox.sandbox import Sandbox, places
 from tagline.sandbox.serve import Served, bound, serve
+from tagline.sandbox.shop_history import without_collection
 from tagline.sandbox.state_file import StateFile
+from tagline.sandbox.trade import size_before
 
 RECENT = 100
 """Orders of a stocked shop that were placed just now; more are history."""
@@ -31,12 +33,15 @@ def run(
     seed: int,
     orders: int,
     state: Path | None = None,
+    *,
+    history: bool = True,
 ) -> int:
     """
     Serve a sandbox until SIGINT or SIGTERM; limits are enforced with the remotes' own numbers.
 
     Args:
         orders: See `stock`; 0 leaves the shops empty. What a state file holds already stands in place of them.
+        history: Whether organisations and Finance have traded before, too; where the shops are empty they have not.
         state: File that keeps what the sites hold; None keeps nothing.
 
     Prints one JSON line, or a table for people, once every site answers.
@@ -51,6 +56,8 @@ def run(
         Authority(ca_file)  # whoever cannot write there is told before years of orders are made
         if orders and (file is None or file.is_new):
             stock(sandbox, orders)
+            if history:
+                trade_before(sandbox, orders)
         if file is not None:
             sandbox.keep(file)
         # Not before: whoever waits for a long history can still end it.
@@ -82,6 +89,15 @@ def stock(sandbox: Sandbox, orders: int) -> None:
             shop.place_history(orders - RECENT, seed)
         shop.place_awkward()
         shop.place_orders(min(orders, RECENT), seed)
+
+
+def trade_before(sandbox: Sandbox, orders: int) -> None:
+    """Let every organisation and Finance environment know what was sold before shops that start with so many orders, by seed."""
+    with without_collection():
+        for name, number in places(sandbox.environments).items():
+            count, seed = size_before(orders), sandbox.seed * 100 + number
+            sandbox.finance[name].place_history(count, seed)
+            sandbox.organisations[name].place_history(count, seed, sandbox.finance[name].stock())
 
 
 def describe(served: Served) -> dict[str, Any]:

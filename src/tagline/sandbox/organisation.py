@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -26,6 +26,7 @@ from tagline.sandbox.dataverse_founding import (
     give_role,
     take_role,
 )
+from tagline.sandbox.dataverse_history import write_trade
 from tagline.sandbox.dataverse_metadata import is_metadata
 from tagline.sandbox.dataverse_operations import operate
 from tagline.sandbox.dataverse_platform import Agenda, Platform
@@ -42,6 +43,7 @@ from tagline.sandbox.dataverse_state import Ids, OrganisationState
 from tagline.sandbox.dataverse_webhooks import Webhooks
 from tagline.sandbox.door import CONTROL, Door, LogEntry
 from tagline.sandbox.login import Login
+from tagline.sandbox.trade import Stock, sold_before
 from tagline.sandbox.values import Request, Response
 from tagline.sandbox.wire import encode, in_bytes
 
@@ -96,7 +98,7 @@ class Organisation:
         self.platform = Platform(
             self.rows, self.records, self.schema, self.tracking, self.rights, Agenda(clock), clock, ids.new
         )
-        self.state = OrganisationState(self.platform, self.webhooks, ids)
+        self.state = OrganisationState(self.platform, self.webhooks, ids, self._in_force)
         """What a state file keeps of it."""
         self.door = Door(
             clock, self._answer, failure=_failure, control=lambda r: control_organisation(self, r)
@@ -118,6 +120,16 @@ class Organisation:
         with self.door.lock, self._in_force():
             self.platform.agenda.catch_up()
             yield
+
+    def place_history(self, count: int, seed: int, stock: Sequence[Stock] = ()) -> None:
+        """
+        Hold what was bought and sold in the years before now, so many sales in all their states; once.
+
+        Args:
+            stock: What lies in the warehouses today, see `Finance.stock`.
+        """
+        with self.entered(), self.rows.transaction():
+            write_trade(self.rows, self._new_id, sold_before(count, seed, self._clock.now()), stock)
 
     def add_application(self, client_id: str, name: str, role: str, user_id: str = USER_ID) -> None:
         """Let an application sign in as a user who has that role."""

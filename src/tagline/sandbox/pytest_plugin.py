@@ -1,8 +1,9 @@
 """
 Fixtures for whoever tests an integration: the sandbox in the test's process, or served over TLS.
 
-A marker chooses what it holds: `@pytest.mark.tagline_sandbox(seed=7, environments=("dev", "qa"), orders=20)`. Nothing of
-tagline is imported before a test asks for a fixture.
+A marker chooses what it holds: `@pytest.mark.tagline_sandbox(seed=7, environments=("dev", "qa"), orders=20)`, and how its
+sites do what nobody is sure of: `organisation_quirks=OrganisationQuirks(count_has_bom=False)`. Nothing of tagline is imported
+before a test asks for a fixture.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 MARKER = "tagline_sandbox"
 START = datetime(2026, 7, 1, 15, 30, tzinfo=UTC)
 """When a sandbox in process begins; its clock moves only when it is told to, or something waits."""
-_OPTIONS = frozenset({"seed", "environments", "orders", "rate_limits"})
+_QUIRKS = ("shop_quirks", "organisation_quirks", "finance_quirks", "login_quirks")
+_OPTIONS = frozenset({"seed", "environments", "orders", "history", "rate_limits", *_QUIRKS})
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(seed=1, environments=('dev',), orders=0, rate_limits=False): what the sandbox of a test holds",
+        f"{MARKER}(seed=1, environments=('dev',), orders=0, history=False, rate_limits=False, "
+        f"{', '.join(f'{name}=None' for name in _QUIRKS)}): what the sandbox of a test holds",
     )
 
 
@@ -51,14 +54,16 @@ def tagline_sandbox_served(request: pytest.FixtureRequest, tmp_path: Path) -> It
 
 
 def _made(request: pytest.FixtureRequest, clock: Clock) -> Sandbox:
-    from tagline.sandbox.main import stock
+    from tagline.sandbox.main import stock, trade_before
     from tagline.sandbox.sandbox import Sandbox
 
     options = _options(request)
-    orders = options.pop("orders", 0)
+    orders, history = options.pop("orders", 0), options.pop("history", False)
     sandbox = Sandbox(clock, **options)
     if orders:
         stock(sandbox, orders)
+    if history:
+        trade_before(sandbox, orders)
     return sandbox
 
 

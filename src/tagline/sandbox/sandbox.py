@@ -15,18 +15,22 @@ import httpx
 
 from tagline.clock import Clock
 from tagline.sandbox.dataverse_founding import CUSTOMISER
+from tagline.sandbox.dataverse_quirks import OrganisationQuirks
 from tagline.sandbox.dataverse_rights import ADMINISTRATOR
 from tagline.sandbox.dataverse_schema import tables
 from tagline.sandbox.door import Door
 from tagline.sandbox.faults import BrokenConnection, Fault
 from tagline.sandbox.finance import Finance
+from tagline.sandbox.finance_quirks import FinanceQuirks
 from tagline.sandbox.finance_seed import DEFAULT_COMPANY
 from tagline.sandbox.login import Application, Login
+from tagline.sandbox.login_quirks import LoginQuirks
 from tagline.sandbox.organisation import Organisation
 from tagline.sandbox.page import Front, Holding, Shown, Site, front_page
 from tagline.sandbox.seed import fill
 from tagline.sandbox.shop import Shop
 from tagline.sandbox.shop_access import ShopKeys
+from tagline.sandbox.shop_quirks import ShopQuirks
 from tagline.sandbox.state_file import StateFile, Store
 from tagline.sandbox.values import Request, Response
 
@@ -69,6 +73,7 @@ class Sandbox:
         environments: One shop, one organisation and one Finance environment each.
         rate_limits: Whether the remotes' documented limits are enforced.
         solution: Whether tagline's solution is installed in every organisation.
+        shop_quirks: How every shop does what nobody is sure of; the next three are the other sites' own.
     """
 
     def __init__(
@@ -79,12 +84,17 @@ class Sandbox:
         *,
         rate_limits: bool = False,
         solution: bool = True,
+        shop_quirks: ShopQuirks | None = None,
+        organisation_quirks: OrganisationQuirks | None = None,
+        finance_quirks: FinanceQuirks | None = None,
+        login_quirks: LoginQuirks | None = None,
     ) -> None:
         self.clock = clock
         self.seed = seed
         self.environments = tuple(environments)
         tenant = str(uuid.UUID(int=Random(f"tenant {seed}").getrandbits(128), version=4))  # noqa: S311
-        self.login = Login(clock, tenant, seed)
+        self.login = Login(clock, tenant, seed, login_quirks)
+        self._quirks = (shop_quirks, organisation_quirks, finance_quirks)
         self.shops: dict[str, Shop] = {}
         self.organisations: dict[str, Organisation] = {}
         self.finance: dict[str, Finance] = {}
@@ -111,6 +121,7 @@ class Sandbox:
         finance_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         finance_secret = f"{random.getrandbits(128):032x}"
         prefix = _prefix(name)
+        shop_quirks, organisation_quirks, finance_quirks = self._quirks
         self._secrets[name] = {
             f"{prefix}_SHOP_PRIVATE_KEY": key,
             f"{prefix}_SHOP_TOKEN": token,
@@ -121,12 +132,23 @@ class Sandbox:
         }
         keys = ShopKeys(f"https://{name}-teas.3dcartstores.com", key, token)
         self.shops[name] = Shop(
-            self.clock, keys, time_zone=TIME_ZONE, currency=CURRENCY, seed=seed, rate_limits=rate_limits
+            self.clock,
+            keys,
+            time_zone=TIME_ZONE,
+            currency=CURRENCY,
+            seed=seed,
+            rate_limits=rate_limits,
+            quirks=shop_quirks,
         )
         self.login.applications[client_id] = Application(client_id, secret)
         self.login.resources.add(self.endpoints.organisations[name])
         organisation = Organisation(
-            self.clock, self.login, seed=seed, rate_limits=rate_limits, solution=solution
+            self.clock,
+            self.login,
+            seed=seed,
+            rate_limits=rate_limits,
+            solution=solution,
+            quirks=organisation_quirks,
         )
         self.organisations[name] = organisation
         organisation.add_application(client_id, "tagline", ADMINISTRATOR)
@@ -136,7 +158,7 @@ class Sandbox:
         self._client_ids[name] = client_id
         self.login.applications[finance_id] = Application(finance_id, finance_secret)
         self.login.resources.add(self.endpoints.finance[name])
-        self.finance[name] = Finance(self.clock, self.login, seed=seed)
+        self.finance[name] = Finance(self.clock, self.login, seed=seed, quirks=finance_quirks)
         self.finance[name].applications.add(finance_id)
         self._finance_ids[name] = finance_id
 

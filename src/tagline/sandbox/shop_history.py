@@ -77,7 +77,7 @@ def write_history(store: Store, count: int, seed: int, now: datetime) -> list[in
             store.put("customers", shopper.customer_id, {**customer(shopper), "LastUpdate": stamp})
     store.tables["customers"] = dict(sorted(known.items()))
     numbers = []
-    with _without_collection():
+    with without_collection():
         for past in _times(random, count, now):
             order = _order(store, random, pool, past, now)
             store.put("orders", order["OrderID"], order)
@@ -86,7 +86,7 @@ def write_history(store: Store, count: int, seed: int, now: datetime) -> list[in
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """All of a history stays, so that looking through it for garbage again and again is a third of the work for nothing."""
     was_on = gc.isenabled()
     gc.disable()

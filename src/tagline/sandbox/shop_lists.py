@@ -10,7 +10,6 @@ from enum import StrEnum
 from itertools import chain, islice
 from typing import Any
 
-from tagline.sandbox.assumptions import LASTUPDATE_END_IS_MIDNIGHT
 from tagline.sandbox.shop_answers import PAST_THE_END, Answer, BadParameterError, error
 from tagline.sandbox.shop_fields import Record
 from tagline.sandbox.shop_quirks import ShopQuirks
@@ -92,7 +91,9 @@ def listing(
     return Answer(200, found, name, has_records=True) if found else error(400, PAST_THE_END)
 
 
-def span(filters: Iterable[Filter], query: Mapping[str, str], field: str) -> tuple[Any, Any] | None:
+def span(
+    filters: Iterable[Filter], query: Mapping[str, str], field: str, quirks: ShopQuirks
+) -> tuple[Any, Any] | None:
     """
     The values between which the parameters let a time or a number lie, both included; None when they do not limit it.
 
@@ -107,9 +108,9 @@ def span(filters: Iterable[Filter], query: Mapping[str, str], field: str) -> tup
         if each.compare is Compare.NUMBER:
             return _whole(query, each.parameter), _whole(query, each.parameter)
         if each.compare in (Compare.SINCE, Compare.SINCE_DAY):
-            since = max(since, _moment(each, text))
+            since = max(since, _moment(each, text, quirks))
         else:
-            until = min(until, _moment(each, text))
+            until = min(until, _moment(each, text, quirks))
     return None if (since, until) == ("", "9") else (since, until)
 
 
@@ -141,9 +142,9 @@ def _test(each: Filter, query: Mapping[str, str], quirks: ShopQuirks) -> Keep | 
             most = _decimal(each.parameter, text)
             return lambda row: bool(field(row) <= most)
         case Compare.SINCE | Compare.SINCE_DAY:
-            since = _moment(each, text)
+            since = _moment(each, text, quirks)
             return lambda row: bool(field(row) >= since)
-    until = _moment(each, text)
+    until = _moment(each, text, quirks)
     return lambda row: bool(field(row) <= until)
 
 
@@ -179,7 +180,7 @@ def _decimal(name: str, text: str) -> Decimal:
     return number
 
 
-def _moment(each: Filter, text: str) -> str:
+def _moment(each: Filter, text: str, quirks: ShopQuirks) -> str:
     """A date parameter as the text it is compared with."""
     date_only = each.compare in (Compare.SINCE_DAY, Compare.UNTIL_DAY)
     for form in (DAY,) if date_only else (SECOND, DAY):
@@ -187,7 +188,7 @@ def _moment(each: Filter, text: str) -> str:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 - store-local by definition
         except ValueError:
             continue
-        whole_day = each.compare is Compare.UNTIL_DAY and not LASTUPDATE_END_IS_MIDNIGHT
+        whole_day = each.compare is Compare.UNTIL_DAY and not quirks.lastupdate_end_is_midnight
         if form == DAY and (each.compare is Compare.UNTIL or whole_day):
             moment += timedelta(days=1, seconds=-1)
         return moment.isoformat()

@@ -20,6 +20,8 @@ class ShopQuirks:
     largest_body: int = assumptions.LARGEST_BODY
     limit_above_cap_is_clamped: bool = assumptions.LIMIT_ABOVE_CAP_IS_CLAMPED
     offset_zero_is_one: bool = assumptions.OFFSET_ZERO_IS_ONE
+    lastupdate_end_is_midnight: bool = assumptions.LASTUPDATE_END_IS_MIDNIGHT
+    """False takes that day in, whole."""
     throttle_status: int = assumptions.THROTTLE_STATUS
     throttle_headers: tuple[tuple[str, str], ...] = assumptions.THROTTLE_HEADERS
     all_failed_status: int = assumptions.ALL_FAILED_STATUS

@@ -99,7 +99,7 @@ class Store:
             BadParameterError: A date or a number cannot be read.
         """
         for field, index in self._indices.items() if name == "orders" else ():
-            limits = span(RESOURCES[name].filters, query, field)
+            limits = span(RESOURCES[name].filters, query, field, self.quirks)
             if limits is not None:
                 return (self.orders[key] for key in index.between(*limits))
         return self.rows(name)
