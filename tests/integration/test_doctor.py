@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.integration.place import Place
 
+from tagline.connectors.dataverse.solution import role_id
 from tagline.domain.checkup import Check, State
 from tagline.integration.doctor import examine, named_rows
 from tagline.integration.load import Integration, load_from
+from tagline.integration.solution import solution_of
+from tagline.sandbox.dataverse_founding import CUSTOMISER, USER_ID, put_role
+from tagline.sandbox.dataverse_rights import ADMINISTRATOR, Depth
+from tagline.sandbox.dataverse_schema import tables
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"store": "shop", "price_level": "Web"}
@@ -26,6 +33,19 @@ class Ward(Place):
     def __init__(self, integration: Integration) -> None:
         super().__init__(orders=3)
         self.integration = integration
+
+    def give(self, *others: str, beyond: int = 0) -> None:
+        """Give the running application the generated role, so many rights on top of it, and other roles."""
+        made = solution_of(self.integration)
+        organisation = self.sandbox.organisations["dev"]
+        depths = {right.privilege: Depth[right.depth.value.upper()] for right in made.rights}
+        all_of_them = organisation.rights.held(USER_ID)
+        more = [n for n in all_of_them if n.startswith(("prvDelete", "prvAssign", "prvShare"))]
+        more = [name for name in more if name not in depths and not name.endswith("Role")]
+        depths |= dict.fromkeys(more[:beyond], Depth.GLOBAL)
+        with organisation.entered():
+            put_role(organisation.rows, role_id(made), made.role, depths, is_managed=True)
+        organisation.set_roles(USER_ID, made.role, *others)
 
     def examine(self) -> dict[str, Check]:
         checks = list(
@@ -142,6 +162,67 @@ def test_webhooks_of_dataverse_that_are_missing_are_told_with_who_registers_them
     assert check.state is State.WARNING
     assert "account-created, account-changed" in check.found
     assert "tagline solution import" in check.fix
+
+
+def test_the_generated_role_and_little_beyond_it_is_not_worth_a_word(ward):
+    ward.give(beyond=5)
+    found = ward.examine()
+    assert found["crm rights"].state is State.GOOD
+    assert "crm least privilege" not in found
+
+
+@pytest.mark.parametrize("role", [ADMINISTRATOR, CUSTOMISER])
+def test_a_role_of_those_who_set_up_is_told_of_with_what_to_leave(ward, role):
+    ward.give(role)
+    check = ward.examine()["crm least privilege"]
+    assert check.state is State.WARNING
+    assert "System Administrator or System Customizer" in check.found
+    assert "prvImportCustomization" in check.found
+    assert "solution import" in check.fix
+    assert "take its other roles away" in check.fix
+
+
+def test_a_key_that_is_not_active_yet_is_told_with_what_to_do(ward):
+    organisation = ward.sandbox.organisations["dev"]
+    with organisation.entered():
+        table = tables()["salesorder"]
+        pending = {name: replace(index, status="Pending") for name, index in table.indexes.items()}
+        organisation.schema.change("salesorder", indexes=pending)
+    [check] = [c for c in ward.examine().values() if c.subject.startswith("crm salesorder")]
+    assert check.state is State.FAILED
+    assert "tl_orderkey" in f"{check.subject} {check.found}"
+    assert "still building" in check.found
+    assert "wait until it is active" in check.fix
+
+
+def test_a_swept_table_that_does_not_track_changes_is_told_with_where_to_switch_it_on(mirror):
+    ward = Ward(mirror)
+    ward.sandbox.organisations["dev"].schema.change("account", is_tracked=False)
+    check = ward.examine()["crm account"]
+    assert (check.state, check.found) == (State.WARNING, "the table does not track changes")
+    assert "switch change tracking on" in check.fix
+
+
+def test_a_secret_that_has_expired_is_one_finding_with_what_to_do(ward):
+    tenant, client_id = ward.sandbox.login, ward.given["crm"]["client_id"]
+    tenant.applications[client_id] = replace(
+        tenant.applications[client_id], secret_expires=ward.clock.now() - timedelta(days=1)
+    )
+    ward.given["crm"]["expires"] = (ward.clock.now() - timedelta(days=1)).date()
+    found = ward.examine()
+    assert _failed(found) == ["crm secret", "crm sign-in"]
+    assert "2026-11-01" in found["crm secret"].found
+    assert "make a new one" in found["crm sign-in"].fix
+    assert _skipped(found) == {"crm tables": "sign-in failed", "crm rows": "sign-in failed"}
+
+
+def test_many_rights_that_no_flow_needs_are_told_of(ward):
+    ward.give(beyond=40)
+    check = ward.examine()["crm least privilege"]
+    assert (check.state, check.found) == (
+        State.WARNING,
+        "the running application also holds 40 rights to change rows of the whole organisation that no flow needs",
+    )
 
 
 def test_rows_are_named_by_settings_and_the_stores_currency_never_by_a_record(order_to_cash):

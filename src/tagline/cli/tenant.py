@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,15 @@ import click
 from tagline.alm import environments
 from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say, table
-from tagline.cli.top import at_top
+from tagline.cli.top import at_top, say_unpushed
 from tagline.clock import SystemClock
+from tagline.connectors import resolve_secret
+from tagline.domain.environment import EnvironmentConfig
+from tagline.errors import TaglineError
 
 if TYPE_CHECKING:
     from tagline.connectors.dataverse.rights import Group
+    from tagline.domain.checkup import Check
 
 CLOCK = SystemClock()
 DIFFERENCES = 4
@@ -75,16 +80,17 @@ def doctor(integration: str, environment: str, as_json: bool) -> int:
 
     Exit 0 ready, perhaps with warnings; 1 something failed.
     """
-    from tagline.domain.checkup import Check, State
+    from tagline.domain.checkup import State
     from tagline.integration import load_from
     from tagline.integration.doctor import examine
 
     repo = at_top()
     config = environments.render(repo, environment).config
+    say_unpushed(repo)
     package = load_from(repo.root, integration)
     environments.check_settings(config, package)
     checks: list[Check] = []
-    for check in examine(package, config, clock=CLOCK):
+    for check in chain(examine(package, config, clock=CLOCK), _heartbeat(config)):
         checks.append(check)
         if not as_json:
             out(f"{check.state.value:<8} {check.subject}: {check.found}")
@@ -97,6 +103,23 @@ def doctor(integration: str, environment: str, as_json: bool) -> int:
         warned = sum(check.state in (State.WARNING, State.UNKNOWN) for check in checks)
         say(f"{len(checks)} checks: {failed} failed, {warned} to look at")
     return 1 if failed else 0
+
+
+def _heartbeat(config: EnvironmentConfig) -> Iterator[Check]:
+    """The dead man's switch, asked once; an agent works without it, so nothing here is worse than a warning."""
+    from tagline.domain.alerting import HEARTBEAT
+    from tagline.domain.checkup import Check, State
+    from tagline.runtime.heartbeat import ask_once
+
+    if config.alerts.heartbeat_url is None:
+        return
+    try:
+        warning = ask_once(config.alerts.heartbeat_url, resolve_secret, CLOCK)
+    except TaglineError as error:
+        yield Check(HEARTBEAT, State.WARNING, f"{error.message} ({error.code})", error.hint)
+    else:
+        state = State.WARNING if warning else State.GOOD
+        yield Check(HEARTBEAT, state, f"answered{warning and f'; {warning}'}", warning and "use https")
 
 
 @click.group()

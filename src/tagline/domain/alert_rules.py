@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tagline.domain.alerting import (
+    HEARTBEAT,
     BudgetFacts,
     Facts,
     Finding,
@@ -31,6 +32,7 @@ FULL_FOR: Final = timedelta(minutes=15)
 WORKER_DOWN_FOR: Final = timedelta(minutes=1)
 CALM_FOR: Final = timedelta(minutes=1)
 """How long a remote must have been well before its alarm is over."""
+KEY_RING_BEHIND: Final = "key-ring-behind"
 
 
 def judge(facts: Facts, rules: AlertsSection, standing: Iterable[Key]) -> Judged:
@@ -194,6 +196,47 @@ def _workers(facts: Facts, rules: AlertsSection, on: frozenset[Key]) -> Found:
     )
 
 
+def _stops(facts: Facts, rules: AlertsSection, on: frozenset[Key]) -> Found:
+    if facts.stops is None:
+        return None
+    return _lasting_troubles(
+        facts.stops,
+        facts,
+        on,
+        Kind.STOPPED,
+        timedelta(minutes=rules.remote_down_minutes),
+        lambda trouble: (
+            f"the worker of {trouble.integration} has stopped and what comes in waits ({trouble.code})"
+        ),
+        lambda trouble: _to_go_on(trouble, facts.environment),
+    )
+
+
+def _to_go_on(stop: Trouble, environment: str) -> str:
+    if stop.code == KEY_RING_BEHIND:
+        return (
+            f"copy the key ring to this machine; where `agent.state_key` was changed, tagline deploy {stop.integration}/v… "
+            f"--env {environment} again, since workers read the deployed configuration"
+        )
+    return f"tagline status --env {environment}"
+
+
+def _failed(facts: Facts, rules: AlertsSection, on: frozenset[Key]) -> Found:
+    del rules, on  # one attempt that failed is news, and another decision or attempt ends it
+    if facts.failed is None:
+        return None
+    return (
+        Finding(
+            Kind.DEPLOYMENT,
+            each.integration,
+            f"{each.about} is decided and does not work here ({each.code})",
+            f"tagline status --env {facts.environment}",
+            each.since,
+        )
+        for each in facts.failed
+    )
+
+
 def _about(trouble: Trouble) -> str:
     return f"{trouble.about}, " if trouble.about else ""
 
@@ -278,7 +321,9 @@ def _channels(facts: Facts, rules: AlertsSection, on: frozenset[Key]) -> Found:
         Finding(
             Kind.CHANNEL,
             channel,
-            f"the alert channel at {channel} takes nothing; what it should have told waits",
+            "nothing outside takes the heartbeat: nobody would be told if the agent died"
+            if channel == HEARTBEAT
+            else f"the alert channel at {channel} takes nothing; what it should have told waits",
             f"tagline alerts test --env {facts.environment}",
             since,
         )
@@ -294,6 +339,8 @@ _RULES: Final[Mapping[Kind, Callable[[Facts, AlertsSection, frozenset[Key]], Fou
     Kind.BUDGET: _budget,
     Kind.REMOTE: _remotes,
     Kind.WORKER: _workers,
+    Kind.STOPPED: _stops,
+    Kind.DEPLOYMENT: _failed,
     Kind.AGENT: _agents,
     Kind.STATE: _state,
     Kind.WEBHOOKS: _webhooks,

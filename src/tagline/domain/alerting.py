@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Final, Literal
 
 REMIND_AFTER: Final = timedelta(days=1)
+HEARTBEAT: Final = "alerts.heartbeat_url"
+"""The setting that says where the dead man's switch is; an alarm about it is one about a channel of this name."""
 
 
 class Kind(StrEnum):
@@ -25,13 +27,25 @@ class Kind(StrEnum):
     BUDGET = "budget"
     REMOTE = "remote-down"
     WORKER = "worker-down"
+    STOPPED = "worker-stopped"
+    DEPLOYMENT = "deployment-failed"
     AGENT = "agent-gone"
     STATE = "state-size"
     WEBHOOKS = "webhooks-missing"
     CHANNEL = "alert-channel"
 
 
-LOCAL: Final = frozenset({Kind.REMOTE, Kind.WORKER, Kind.WEBHOOKS, Kind.EXPIRY, Kind.CHANNEL})
+LOCAL: Final = frozenset(
+    {
+        Kind.REMOTE,
+        Kind.WORKER,
+        Kind.STOPPED,
+        Kind.DEPLOYMENT,
+        Kind.WEBHOOKS,
+        Kind.EXPIRY,
+        Kind.CHANNEL,
+    }
+)
 """What one agent knows of itself and of its workers; the rest all agents of a shared database see alike."""
 Key = tuple[Kind, str]
 """Kind and subject."""
@@ -65,8 +79,11 @@ class Trouble:
     code: str
     since: datetime
     about: str = ""
-    """What of it, for example `connection crm`."""
+    """What of it, for example `connection crm`; empty where its worker does nothing at all."""
     ended: datetime | None = None
+    message: str = ""
+    """For whoever looks after the agent; an alarm tells the code alone."""
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,10 @@ class Facts:
     budgets: tuple[BudgetFacts, ...] | None = None
     remotes: tuple[Trouble, ...] | None = None
     workers: tuple[Trouble, ...] | None = None
+    stops: tuple[Trouble, ...] | None = None
+    """Workers that live and do nothing until something changes."""
+    failed: tuple[Trouble, ...] | None = None
+    """Decided deployments that could not be brought to work here."""
     webhooks: Mapping[str, datetime] | None = None
     """By `integration/connection` that changes are not told by: since when."""
     gone: Mapping[str, datetime] | None = None

@@ -439,7 +439,9 @@ def test_the_default_port_may_be_written_out(make):
         pytest.param(5, "", id="no-record"),
     ],
 )
-def test_a_changed_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(make, clock, tracked, row, field):
+def test_a_changed_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(
+    make, clock, tracked, row, field
+):
     table, client = make(tracked=tracked)
     _, cursor = sweep(client, None)
     table.write(4)

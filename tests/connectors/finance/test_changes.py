@@ -221,3 +221,7 @@ def test_a_row_that_names_no_record_is_told_of_and_the_sweep_goes_on(
     assert [each.field for each in first.unread] == ["CustomerAccount"]
     assert "canary" not in str(first)
     assert again.unread == first.unread
+    body["value"][1] = None
+    assert [each.reason for each in finance.changes(Customer, cursor).unread] == [
+        "it is null in place of a record"
+    ]

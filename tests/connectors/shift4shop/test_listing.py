@@ -341,3 +341,87 @@ def test_the_newest_are_covered_once_and_in_order(total, count):
     positions = [p for s in spans for p in range(s.offset, s.offset + s.limit)]
     assert positions == list(range(max(1, total - count + 1), total + 1))
     assert all(s.limit <= PAGE for s in spans)
+
+
+# --- several batches by one client
+
+
+def test_the_next_orders_cost_one_page_as_short_as_they_are_many(make_shop):
+    shop = PagedShop(range(1, 10_001))
+    client = make_shop(shop)
+    client.fetch(Order, texts(range(9_991, 10_001)))
+    shop.numbers += range(10_001, 10_013)
+    keys = texts(range(10_001, 10_013))
+    assert keys == list(client.fetch(Order, keys).records)
+    assert shop.asked == ["count", "9701+300", "10001+12"]
+
+
+def test_a_backlog_costs_a_page_a_batch(make_shop):
+    """From its oldest on, as a worker takes it up: the list's end is not read again before each batch."""
+    shop = PagedShop(range(50_001, 60_001))
+    client = make_shop(shop)
+    client.fetch(Order, texts(range(52_001, 52_101)))
+    before = len(shop.asked)
+    for first in range(52_101, 53_101, 100):
+        keys = texts(range(first, first + 100))
+        assert keys == list(client.fetch(Order, keys).records)
+    assert all(asked.endswith("+100") for asked in shop.asked[before + 1 :])
+    assert len(shop.asked) - before == 10
+
+
+def test_where_positions_are_known_two_orders_are_worth_a_page(make_shop):
+    shop = PagedShop(range(1, 101))
+    client = make_shop(shop)
+    client.fetch(Order, texts([98, 99, 100]))
+    client.fetch(Order, ["97", "98"])
+    client.fetch(Order, ["96"])
+    assert shop.asked == ["count", "1+300", "97+2", "96"]
+
+
+def test_old_orders_among_new_ones_do_not_cost_the_short_page(make_shop):
+    shop = PagedShop(range(1, 1_001))
+    client = make_shop(shop)
+    client.fetch(Order, texts([998, 999, 1_000]))
+    shop.numbers += [1_001, 1_002, 1_003]
+    keys = texts([5, 105, 205, 1_001, 1_002, 1_003])
+    assert keys == list(client.fetch(Order, keys).records)
+    assert shop.asked == ["count", "701+300", "1001+3", "5", "105", "205"]
+
+
+def test_a_list_that_is_not_where_it_was_is_read_from_its_end(make_shop):
+    shop = PagedShop(range(1, 1_001))
+    client = make_shop(shop)
+    client.fetch(Order, texts([998, 999, 1_000]))
+    shop.numbers = [*range(900, 1_001), 1_001, 1_002, 1_003]
+    keys = texts([1_001, 1_002, 1_003])
+    assert keys == list(client.fetch(Order, keys).records)
+    assert shop.asked == ["count", "701+300", "1001+3", "count", "1+300"]
+
+
+@given(
+    numbers=st.sets(st.integers(1, 900), max_size=900),
+    batches=st.lists(
+        st.tuples(
+            st.lists(st.integers(1, 1_200), max_size=40, unique=True),
+            st.sets(st.integers(1, 1_200), max_size=60),
+            st.integers(0, 60),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+def test_every_order_of_every_batch_is_delivered_whatever_came_and_went_between(make_shop, numbers, batches):
+    """What is remembered of an earlier batch costs at most one request, and never an order."""
+    shop = PagedShop(numbers)
+    client = make_shop(shop)
+    for keys, gone, placed in batches:
+        top = max([*shop.numbers, 0])
+        shop.numbers = [n for n in shop.numbers if n not in gone] + [top + 1 + n for n in range(placed)]
+        wanted = list(dict.fromkeys([*keys, *shop.numbers[len(shop.numbers) - placed :]]))
+        shop.asked.clear()
+        fetched = client.fetch(Order, texts(wanted))
+        assert {str(n) for n in wanted if n in shop.numbers} == set(fetched.records)
+        assert len(shop.asked) <= len(wanted) + 1 + (3 if len(wanted) < JUMP_WORTH else 5) * (
+            len(wanted) >= WORTH
+        )

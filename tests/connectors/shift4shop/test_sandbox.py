@@ -15,15 +15,16 @@ from tagline.connectors.shift4shop import (
     OrderItem,
     OrderStatus,
     Product,
+    Shift4Shop,
     Shipment,
     SkuInfo,
     Transaction,
 )
 from tagline.domain.environment import Connection
-from tagline.domain.exchange import Write, WriteKind
+from tagline.domain.exchange import Change, Request, Write, WriteKind
 from tagline.domain.model import columns
 from tagline.domain.settings import Settings
-from tagline.domain.system import every
+from tagline.domain.system import connection, every
 from tagline.errors import Disposition
 from tagline.flow import flow, update
 from tagline.flow.drive import drive
@@ -127,6 +128,31 @@ def test_webhooks_of_orders_come_and_go(store):
     url = "https://in.test/hooks/sync/shop"
     assert (store.client.subscribe(events, url), store.client.subscribe(events, url)) == (events, [])
     assert (store.client.unsubscribe(url), store.client.unsubscribe(url)) == (events, [])
+
+
+def test_a_customer_is_told_of_by_the_triggers_that_tell_of_customers(store):
+    shop, told = connection(Shift4Shop), []
+    store.client.subscribe(
+        [shop.customer_placed.event, shop.customer_changed.event], "https://in.test/hooks/sync/shop"
+    )
+
+    def receive(request):
+        if request.body and request.method == "POST":
+            path = "/" + request.url.split("/", 3)[3]
+            told.append((path.split("/")[4], *store.client.hint(Request("POST", path, {}, {}, request.body))))
+        return 200
+
+    key = (("Email", "canary@shop.test"),)
+    [made] = store.client.perform(
+        [Write(WriteKind.CREATE, Customer, key, {**dict(key), "BillingFirstName": "Ada"})]
+    )
+    store.shop.webhooks.deliver(receive)
+    store.client.perform([Write(WriteKind.UPDATE, Customer, key, {"BillingFirstName": "Eve"}, id=made.id)])
+    store.shop.webhooks.deliver(receive)
+    assert told == [
+        (trigger.event, Change(trigger.model, made.id))
+        for trigger in (shop.customer_placed, shop.customer_changed)
+    ]
 
 
 def test_an_orders_description_names_the_columns_of_its_model(store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tagline.connectors.dataverse.excess import excess
 from tagline.connectors.dataverse.importing import installed, numbers
 from tagline.connectors.dataverse.rights import Depth
 from tagline.connectors.dataverse.session import Session
@@ -28,27 +29,32 @@ def check_up(session: Session, needs: Needs, token: str) -> Iterator[Check]:
     user = session.get(f"{ROOT}/WhoAmI", "asking who we are").get("UserId")
     yield Check(f"{session.name} sign-in", State.GOOD, f"known as application user {user}")
     if needs.privileges:
-        yield _rights(session, user, needs.privileges)
+        yield from _rights(session, user, needs)
     if needs.solution:
         yield _solution(session, *needs.solution, needs.set_up)
     if needs.events and token:
         yield _webhooks(session, needs, token)
 
 
-def _rights(session: Session, user: Any, wanted: Mapping[str, int]) -> Check:
-    """Source: the Web API's function RetrieveUserPrivileges; it counts the user's roles and those of its teams."""
+def _rights(session: Session, user: Any, needs: Needs) -> Iterator[Check]:
+    """
+    Whether the application holds what the flows need, and whether it holds far more.
+
+    Source: the Web API's function RetrieveUserPrivileges; it counts the user's roles and those of its teams.
+    """
     subject = f"{session.name} rights"
     if not isinstance(user, str) or not is_guid(user):
         session.malformed("asking who we are: UserId is no id")
     target = f"{ROOT}/systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
     answer = session.send("GET", target)
     if answer.status in (403, 404):
-        return Check(
+        yield Check(
             subject,
             State.UNKNOWN,
             f"the organisation answered {answer.status} to reading our own privileges",
             "compare the application user's roles by hand with what `tagline solution export` prints",
         )
+        return
     doing = "reading our privileges"
     session.judge(answer, doing)
     told = session.object_of(answer.json({"connection": session.name}), doing)
@@ -57,6 +63,20 @@ def _rights(session: Session, user: Any, wanted: Mapping[str, int]) -> Check:
         if isinstance(raw, dict) and isinstance(name := raw.get("PrivilegeName"), str):
             # Several roles may hold it; the widest counts.
             reach[name] = max(reach.get(name, 0), _rank(raw.get("Depth")))
+    yield _enough(subject, reach, needs.privileges)
+    if beyond := excess(reach, needs.privileges):
+        name = needs.solution[0] if needs.solution else ""
+        yield Check(
+            f"{session.name} least privilege",
+            State.WARNING,
+            f"the running application also holds {beyond}",
+            f"leave its application user the role that `{needs.set_up}` brings"
+            + (f" with the solution {name}" if name else "")
+            + ", and take its other roles away; setting up is the deploy application's",
+        )
+
+
+def _enough(subject: str, reach: Mapping[str, int], wanted: Mapping[str, int]) -> Check:
     missing = [name for name in wanted if name not in reach]
     narrow = [name for name, least in wanted.items() if reach.get(name, least) < least]
     if missing or narrow:

@@ -131,9 +131,7 @@ def _gone(session: Session, company: str, entity: Entity, missing: Sequence[str]
     return [key for key in missing if key not in there]
 
 
-def _digests(
-    session: Session, company: str, entity: Entity
-) -> tuple[Mapping[str, str], tuple[Unread, ...]]:
+def _digests(session: Session, company: str, entity: Entity) -> tuple[Mapping[str, str], tuple[Unread, ...]]:
     """What each row is like by its id, and the rows without one."""
     if entity.window is None:
         test = of_company(entity, company)

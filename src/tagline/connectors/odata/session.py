@@ -148,9 +148,16 @@ class Session:
         self, page: Mapping[str, Any], doing: str, prefer: str | None = None
     ) -> Iterator[list[Mapping[str, Any]]]:
         """The rows of a list's first page and of all pages that follow it, a page at a time."""
+        for each in self.linked(page, doing, prefer):
+            yield self.values_of(each, doing)
+
+    def linked(
+        self, page: Mapping[str, Any], doing: str, prefer: str | None = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """A list's first page and all pages that follow it, as they came."""
         followed: set[str] = set()
         while True:
-            yield self.values_of(page, doing)
+            yield page
             link = page.get("@odata.nextLink")
             if not isinstance(link, str):
                 return
