@@ -173,7 +173,7 @@ TABLE: tuple[Behaviour, ...] = (
     Behaviour(ORGANISATION, "suggested parallelism", _A, "3.2", "DOP_HINT"),
     Behaviour(ORGANISATION, "application users, roles, privileges by table and access", _D, "2.1, 13"),
     Behaviour(
-        ORGANISATION, "depth of privileges: own and teams' rows, business unit, units below, all", _D, "13"
+        ORGANISATION, "depth of privileges: own and teams' rows, business unit, units below, all", _A, "13"
     ),
     Behaviour(ORGANISATION, "a row out of the reach of a privilege", _A, "13", "OUT_OF_REACH_CODE"),
     Behaviour(ORGANISATION, "a missing privilege", _A, "13", "MISSING_PRIVILEGE_CODE"),

@@ -89,6 +89,7 @@ NO_QUESTION_YET: Final[Mapping[str, str]] = {
     "EXECUTION_COST_S": "a model of ours, for which each server has its own answer",
     "CONCURRENT_RETRY_AFTER_S": "exceeds a limit",
     "THROTTLED_CALL_ADDS_S": "exceeds a limit",
+    "depth of privileges: own and teams' rows, business unit, units below, all": "applications of several depths read rows of several owners",
     "OUT_OF_REACH_CODE": "a row is known that this application may not read",
     "FINANCE_STRANGER_STATUS": "a second application",
 }
