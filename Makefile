@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test campaign chaos check bench bench-peers lint types lock clean
+.PHONY: demo test campaign chaos soak check bench bench-peers lint types lock clean
 
 demo: $(READY)
 	$(BIN)/tagline demo $(DEMO)
@@ -22,6 +22,10 @@ check: $(READY)
 # Agents and workers killed at random moments, events doubled, late and torn, a day's outage: some of it takes hours.
 chaos: $(READY)
 	$(BIN)/python -m pytest -m campaign tests/campaign $(ARGS)
+
+# Steady orders for MINUTES; fails where memory, descriptors or the state keep growing.
+soak: $(READY)
+	$(BIN)/python -m tests.campaign.soak $(or $(MINUTES),30)
 
 # ORDERS=10000 takes some minutes; the default, 2000, about one. PEERS=folder runs Node-RED and n8n beside it.
 bench: $(READY)

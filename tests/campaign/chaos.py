@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,6 +25,7 @@ from tests.e2e.ground import ROOT, ground, release, rows, select, start_agent, s
 
 from tagline.harness.scratch import Scratch
 from tagline.runtime.tables import effects, inbox
+from tagline.sandbox.values import Request
 
 INTEGRATION = "order_to_contact"
 SENT = re.compile(r"/contacts\(tl_customerkey='(order-\d+)'\)")
@@ -34,6 +36,10 @@ BACKLOG = 400
 LOOK_S = 0.2
 LONGEST_S = 1.5
 """From a cycle's first order to its kill, at most twice that."""
+SENDING = re.compile(rb"PATCH \S*/contacts\(tl_customerkey=(?:'|%27)(order-\d+)")
+"""A write in the body of a batch."""
+PATIENCE_S = 30.0
+"""For a write to reach the organisation, in a cycle whose kill waits for one."""
 SETTLED = {"done", "failed", "happened", "not-happened"}
 
 
@@ -83,6 +89,40 @@ KILLS: tuple[Callable[[Scratch], None], ...] = (
     both_and_the_history,
 )
 
+STRIKING: tuple[Callable[[Scratch], None], ...] = (both, the_worker, both_and_the_history)
+"""Kills after which nobody hears the answer to a write."""
+
+
+@contextmanager
+def held_at_a_write(made: Scratch) -> Iterator[Callable[[float], frozenset[str]]]:
+    """
+    Hold back the organisation's answer to the next write until the block ends; the write itself is committed.
+
+    Gives what waits for that for some seconds, and gives the keys that were written; none where no write came.
+    """
+    door = made.sandbox.organisations["dev"].door
+    written: list[str] = []
+    committed, ended = threading.Event(), threading.Event()
+    before = door.on_done
+
+    def hold(request: Request) -> None:
+        before(request)
+        keys = [each.decode() for each in SENDING.findall(request.body)]
+        if keys and not committed.is_set():
+            written.extend(keys)
+            committed.set()
+            ended.wait(2 * PATIENCE_S)
+
+    def wait(timeout_s: float) -> frozenset[str]:
+        return frozenset(written) if committed.wait(timeout_s) else frozenset()
+
+    door.on_done = hold
+    try:
+        yield wait
+    finally:
+        door.on_done = before
+        ended.set()
+
 
 @dataclass
 class Campaign:
@@ -99,6 +139,8 @@ class Campaign:
     kills: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     """Kills by what they interrupted."""
+    unheard: set[str] = field(default_factory=set)
+    """Keys whose write was committed and whose answer met nobody."""
     rows_before: int = 0
     """Contacts that the organisation came with."""
 
@@ -116,24 +158,52 @@ class Campaign:
 
     def kill(self, cycle: int, cycles: int) -> None:
         """
-        Kill at a moment drawn by seed while the cycle's share of the events is told and worked off.
+        Kill while the cycle's share of the events is told and worked off: at a moment drawn by seed, or at a write.
 
         The shares before it were acknowledged, so that every life but the shortest takes some in.
         """
         before, share = self.events * cycle // cycles, self.events * (cycle + 1) // cycles
-        assert self.shop_until(before, 300, orders=share), (
+        waits_for_a_write = cycle % 2 == 1
+        # Where the cycle's own orders are to be met at their write, they come once somebody looks out for it.
+        assert self.shop_until(before, 300, orders=before if waits_for_a_write else share), (
             f"{before} events before kill {cycle}: not in 300 s"
         )
+        if waits_for_a_write:
+            self._strike_at_a_write(share)
+        else:
+            self._strike_at_any_time(before, share)
+        self.note_sends()
+        if "dev" not in self.made.agents:
+            self.made.start_agent("dev")
+
+    def _strike_at_any_time(self, before: int, share: int) -> None:
         told, wait_s = self.random.randint(before, share), self.random.uniform(0.0, LONGEST_S)
         self.shop_until(told, wait_s, orders=share)
         self.courier.await_acknowledged(self.events + 1, self.random.uniform(0.0, wait_s))
-        kill = self.random.choice(KILLS)
+        self._strike(KILLS)
+
+    def _strike_at_a_write(self, share: int) -> None:
+        """Kill between the organisation's commit and its answer: the journal must know of each of these writes by then."""
+        with held_at_a_write(self.made) as held:
+            ends = time.monotonic() + PATIENCE_S
+            while not (keys := held(LOOK_S)) and time.monotonic() < ends:
+                self.shop_until(share, LOOK_S, orders=share)
+            self._strike(STRIKING)
+            # Nobody has settled any: that takes a look at the organisation, which answers nobody yet.
+            assert keys <= self._in_doubt()
+        self.unheard |= keys
+
+    def _strike(self, kills: Sequence[Callable[[Scratch], None]]) -> None:
+        kill = self.random.choice(kills)
         kill(self.made)
         self.kills[kill.__name__] += 1
-        self.note_sends()
         self.note_hands()
-        if "dev" not in self.made.agents:
-            self.made.start_agent("dev")
+
+    def _in_doubt(self) -> frozenset[str]:
+        """Keys of the writes of which the journal knows the intent alone."""
+        with store(self.made) as opened:
+            found = select(opened, sa.select(effects.c.record).where(effects.c.state == "intended"))
+        return frozenset(f"order-{entry['record']}" for entry in found)
 
     def note_hands(self) -> None:
         """Count whether the kill struck while records were in hand, and while a write was in doubt."""
@@ -179,10 +249,18 @@ def live_through(folder: Path, *, cycles: int, events: int, seed: int, settle_s:
 
 
 def assert_present_once(run: Campaign) -> None:
-    """Each order of the shop stands as one row with the shop's values, and nothing else does."""
-    shop = run.made.sandbox.shops["dev"]
-    found = rows(run.made, "contact")
-    ours = [row for row in found if row.get("tl_customerkey")]
+    """Every order that was placed stands, and nothing else does."""
+    assert len(run.placed) == run.events
+    assert run.courier.acknowledged == run.events
+    assert_stand_once(run.made, run.placed)
+    ours = [row for row in rows(run.made, "contact") if row.get("tl_customerkey")]
+    assert len(rows(run.made, "contact")) == len(ours) + run.rows_before
+
+
+def assert_stand_once(made: Scratch, placed: Sequence[int]) -> None:
+    """Each of these orders stands as one row with the shop's values, and no other order does."""
+    shop = made.sandbox.shops["dev"]
+    ours = [row for row in rows(made, "contact") if row.get("tl_customerkey")]
     standing = {
         row["tl_customerkey"]: (row["emailaddress1"], row["jobtitle"], Decimal(row["description"]))
         for row in ours
@@ -194,16 +272,13 @@ def assert_present_once(run: Campaign) -> None:
                 f"status {shop.orders[order]['OrderStatusID']}",
                 shop.orders[order]["OrderAmount"],
             )
-            for order in run.placed
+            for order in placed
         }
-    assert len(run.placed) == run.events
-    assert run.courier.acknowledged == run.events
     lost, strange = wanted.keys() - standing.keys(), standing.keys() - wanted.keys()
     assert not lost
     assert not strange
     assert wanted == standing
     assert len(ours) == len(standing)
-    assert len(found) == len(ours) + run.rows_before
 
 
 def assert_every_send_was_intended(run: Campaign) -> None:
@@ -215,4 +290,6 @@ def assert_every_send_was_intended(run: Campaign) -> None:
     unknown = {key: sent for key, sent in run.sends.items() if sent > intents[key]}
     assert not unknown
     assert {entry["state"] for entry in journal} <= SETTLED
+    happened = {f"order-{entry['record']}" for entry in journal if entry["state"] == "happened"}
+    assert run.unheard <= happened
     assert sum(run.sends.values()) >= run.events
