@@ -157,6 +157,18 @@ def test_the_last_word_about_a_closure_counts(states: list[str], verified: bool)
     assert not reports.is_verified(told, "other")
 
 
+def test_of_several_agents_one_that_failed_is_enough_to_decide_again() -> None:
+    def told(state: str, minute: int, agent: str) -> Report:
+        at = NOW + timedelta(minutes=minute)
+        return Report(
+            deployment="d", integration="i", version="1", closure="c", state=state, at=at, agent=agent
+        )
+
+    failed = [told("failed", 1, "second"), told("verified", 2, "first")]
+    assert reports.has_failed(failed, "d")
+    assert not reports.has_failed([*failed, told("verified", 3, "second")], "d")
+
+
 def test_waiting_ends_with_the_report_or_says_that_the_decision_stands(world: World) -> None:
     decided = world.deploy(world.released())
     clock = VirtualClock(NOW)

@@ -107,6 +107,23 @@ def test_what_failed_may_be_decided_again_and_a_rollback_skips_both_attempts(wor
     assert back.release.version == "1.0.0"
 
 
+def test_a_plan_tells_what_runs_where_what_was_decided_failed(world: World) -> None:
+    made = world.released()
+    failed = world.deploy(made)
+    world.report(failed, "failed")
+    plan = world.plan(made)
+    assert (plan.current, plan.running) == (failed, None)
+    assert "goes on" not in plan.stages[0].explain
+    works = world.deploy(made)
+    world.report(works, "verified", minute=2)
+    failed = world.deploy(world.released("1.1.0"))
+    world.report(failed, "failed", minute=3)
+    plan = world.plan(made)
+    assert (plan.current, plan.running) == (failed, works)
+    assert "beside 1.0.0, which goes on" in plan.stages[0].explain
+    assert not planning.is_empty(plan), "what runs is not what was decided last"
+
+
 def test_a_configuration_change_is_a_deployment_of_the_same_closure(world: World) -> None:
     made = world.released()
     world.deploy(made)

@@ -71,6 +71,16 @@ def test_the_same_again_adds_nothing_that_waits_and_status_tells_what_does(fresh
     assert first["agent_process"] is None
 
 
+def test_keys_that_the_source_does_not_have_are_named_and_left_out(fresh: Story) -> None:
+    done = fresh.tagline("backfill", NAME, "--env", "dev", "--keys", "1,1001")
+    assert (done.code, waiting(fresh)) == (0, ["1001"])
+    assert "not in the source, and left out: 1\n" in done.err
+    assert "1 record listed" in done.out
+    none = fresh.tagline("backfill", NAME, "--env", "dev", "--keys", "1")
+    assert (none.code, none.out) == (1, "")
+    assert "(record-gone)" in none.err
+
+
 def test_days_choose_by_when_an_order_was_placed(fresh: Story) -> None:
     ahead = SystemClock().now().date() + timedelta(days=3)
     none = fresh.tagline("backfill", NAME, "--env", "dev", "--since", str(ahead), "--json")

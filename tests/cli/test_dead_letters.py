@@ -96,13 +96,43 @@ def test_a_filter_is_counted_first_and_never_acts_unasked(letters: Story, verb: 
     assert len(letters.tagline("dead-letters", "list", "--env", "dev", "--json").json) == 2
 
 
-@pytest.mark.parametrize("what", [("--cause", "nope"), ("1",)], ids=["cause", "number"])
-def test_redriving_what_is_not_open_fails_and_names_what_is(letters: Story, what: tuple[str, ...]) -> None:
-    letters.tagline("dead-letters", "redrive", "1", "--env", "dev")
-    done = letters.tagline("dead-letters", "redrive", *what, "--env", "dev")
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["really", "dry"])
+def test_redriving_a_cause_that_none_has_fails_and_names_those_there_are(
+    letters: Story, dry: tuple[str, ...]
+) -> None:
+    done = letters.tagline("dead-letters", "redrive", "--cause", "nope", "--env", "dev", *dry)
+    assert done.code == 1
+    assert "no open dead letter has cause nope (dead-letter-not-open)" in done.err
+    assert "hint: open ones have the causes: status-unmapped, unknown-sku" in done.err
+
+
+def test_a_letter_that_is_not_open_is_answered_by_its_number_and_state(letters: Story) -> None:
+    letters.tagline("dead-letters", "discard", "1", "--reason", "a test", "--env", "dev")
+    done = letters.tagline("dead-letters", "redrive", "1", "--env", "dev")
+    again = f"tagline backfill {NAME} --keys 1011 --env dev"
     assert (done.code, done.out) == (1, "")
-    assert "(dead-letter-not-open)" in done.err
-    assert "hint: open ones have the causes: status-unmapped" in done.err
+    assert "dead letter 1 is discarded (dead-letter-not-open)" in done.err
+    assert f"to run the record after all: {again}\n" in done.err
+    shown = letters.tagline("dead-letters", "show", "1", "--env", "dev").out
+    assert shown.splitlines()[-1] == f"next: nothing; to run the record after all: {again}"
+    both = letters.tagline("dead-letters", "redrive", "1", "2", "--env", "dev")
+    assert (both.code, both.out) == (0, "1 dead letter sent again\n")
+    assert "left as they are: dead letter 1 is discarded" in both.err
+    assert "waits to be run" in letters.tagline("dead-letters", "show", "2", "--env", "dev").out
+
+
+def test_a_list_of_a_cause_that_none_has_names_those_there_are(letters: Story) -> None:
+    done = letters.tagline("dead-letters", "list", "--cause", "typo", "--env", "dev")
+    assert done.out == (
+        "no open dead letter has cause typo; open ones have the causes: status-unmapped, unknown-sku\n"
+    )
+
+
+@pytest.mark.parametrize("given", [("2",), ("1", "2")], ids=["one", "two"])
+def test_letters_are_assigned_to_somebody(letters: Story, given: tuple[str, ...]) -> None:
+    done = letters.tagline("dead-letters", "assign", *given, "--env", "dev")
+    assert done.code == 2
+    assert f"tagline dead-letters assign {' '.join(given)} PERSON" in done.err
 
 
 def test_a_number_that_is_none_is_wrong_use_and_nothing_is_redriven(letters: Story) -> None:
@@ -135,8 +165,9 @@ def test_a_field_is_overridden_with_its_value_masked_until_it_is_withdrawn(lette
         ("OrderItemList.0.ItmID=X", "override-path-unknown"),
         ("OrderAmount=abc", "override-value-invalid"),
         ("OrderAmount", ""),
+        ("OrderItemList.99.ItemID=X", "override-not-fitting"),
     ],
-    ids=["path", "value", "no value"],
+    ids=["path", "value", "no value", "no such row"],
 )
 def test_a_field_that_cannot_be_overridden_is_refused_and_nothing_is_redriven(
     letters: Story, typed: str, code: str

@@ -103,6 +103,19 @@ def test_an_export_into_the_repository_is_wrong_use(state: Story) -> None:
     assert (done.code, "inside the repository" in done.err) == (2, True)
 
 
+def test_an_export_without_a_place_goes_where_git_looks_away_and_a_named_place_is_made(
+    state: Story, tmp_path: Path
+) -> None:
+    done = state.tagline("privacy", "export", "--subject", JANE, "--env", "dev")
+    path = Path(done.out.strip())
+    assert (done.code, path.parent) == (0, state.made.work.resolve() / ".tagline" / "exports")
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    path.unlink()
+    there = tmp_path / "new" / "place"
+    assert state.tagline("privacy", "export", "--subject", JANE, "--env", "dev", "--to", str(there)).code == 0
+    assert len(list(there.iterdir())) == 1
+
+
 def test_an_erasure_counts_first_and_says_who_still_holds_what(state: Story) -> None:
     counted = state.tagline("privacy", "erase", "--subject", JANE, "--env", "dev")
     assert counted.code == 0
@@ -111,6 +124,10 @@ def test_an_erasure_counts_first_and_says_who_still_holds_what(state: Story) -> 
     assert "shop record 1\n  atlas salesorder id-1\n" in counted.out
     assert "nothing was erased" in counted.err
     assert images(state) == 2
+    dry = state.tagline("privacy", "erase", "--subject", JANE, "--env", "dev", "--dry-run")
+    assert (dry.code, dry.out) == (0, counted.out)
+    both = state.tagline("privacy", "erase", "--subject", JANE, "--env", "dev", "--dry-run", "--yes")
+    assert (both.code, images(state)) == (2, 2)
     done = state.tagline("privacy", "erase", "--subject", JANE, "--env", "dev", "--yes", "--json")
     assert (done.code, done.json["images"], done.json["standing"][0]["id"]) == (0, 1, "id-1")
     assert images(state) == 1

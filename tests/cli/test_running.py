@@ -49,6 +49,8 @@ def test_recording_where_policy_forbids_it_is_refused_with_3(story: Story) -> No
     done = story.tagline("record", NAME, "--env", "prod")
     assert (done.code, done.out) == (3, "")
     assert "(recording-not-allowed)" in done.err
+    assert "such as --env dev" in done.err
+    assert "running live" not in done.err
 
 
 def test_a_recording_in_the_sandbox_says_what_it_made(story: Story) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from tagline.connectors import resolve_secret
+from tagline.connectors.secrets import all_missing
 from tagline.connectors.shift4shop.wire import sign_in_headers
 from tagline.domain.environment import Shift4ShopConnection
 from tagline.errors import UsageError
@@ -44,3 +45,23 @@ def test_a_secret_that_no_header_can_carry_is_told_by_where_it_stands(proof, sec
         sign_in_headers(config, lambda _: secret)
     assert (caught.value.code, caught.value.where) == ("secret-unusable", {"secret": "env:A"})
     assert "canar" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_all_that_is_missing_is_named_at_once():
+    found = all_missing(
+        ["env:ABSENT_A", "env:TAGLINE_DEV_STATE_KEY_X", "env:ABSENT_A", "file:/nowhere"], resolve_secret
+    )
+    assert found is not None
+    assert found.message == (
+        "there are no secrets at env:ABSENT_A, env:TAGLINE_DEV_STATE_KEY_X, file:/nowhere"
+    )
+    assert all_missing([], resolve_secret) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"), [("TAGLINE_X_STATE_KEY", True), ("TAGLINE_X_ALERTS", False)], ids=str
+)
+def test_the_sandbox_is_named_only_for_what_it_prints(name: str, printed: bool):
+    with pytest.raises(UsageError) as caught:
+        resolve_secret(f"env:{name}")
+    assert ("tagline sandbox" in caught.value.hint) == printed

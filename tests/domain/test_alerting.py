@@ -53,6 +53,10 @@ BAD = {
         remotes=(Trouble("shop_sync", "connection-away", NOW - minutes(3), "connection crm"),)
     ),
     Kind.WORKER: facts(workers=(Trouble("shop_sync", "worker-died", NOW - minutes(2)),)),
+    Kind.STOPPED: facts(stops=(Trouble("shop_sync", "not-authorised", NOW - minutes(3)),)),
+    Kind.DEPLOYMENT: facts(
+        failed=(Trouble("shop_sync", "secret-missing", NOW - minutes(3), "shop_sync-000002 (1.1.0)"),)
+    ),
     Kind.AGENT: facts(gone={"host-2": NOW - minutes(5)}),
     Kind.STATE: facts(state_bytes=21_000_000, state_budget=20_000_000),
     Kind.WEBHOOKS: facts(webhooks={"shop_sync/crm": LONG_AGO}),
@@ -66,6 +70,8 @@ GOOD = {
     Kind.BUDGET: facts(budgets=(BudgetFacts("crm", 0.99, 0.5, NOW - minutes(3)),)),
     Kind.REMOTE: facts(remotes=(Trouble("shop_sync", "connection-away", NOW - minutes(1)),)),
     Kind.WORKER: facts(workers=()),
+    Kind.STOPPED: facts(stops=(Trouble("shop_sync", "not-authorised", NOW - minutes(1)),)),
+    Kind.DEPLOYMENT: facts(failed=()),
     Kind.AGENT: facts(gone={}),
     Kind.STATE: facts(state_bytes=17_000_000, state_budget=20_000_000),
     Kind.WEBHOOKS: facts(webhooks={}),
@@ -99,6 +105,14 @@ def test_an_alarm_says_what_and_what_to_do(kind: Kind):
     assert since.startswith("Since 20")
     assert command == f"Next: {finding.command}"
     assert link == "https://dash.example"
+
+
+def test_a_worker_whose_ring_is_behind_is_deployed_again_and_nobody_asks_its_remotes():
+    stop = Trouble("shop_sync", "key-ring-behind", NOW - minutes(3), message="lacks key 1a2b3c4d")
+    (finding,) = judge(facts(stops=(stop,)), RULES, ()).findings
+    assert finding.what.endswith("has stopped and what comes in waits (key-ring-behind)")
+    assert "tagline deploy shop_sync/v… --env prod again" in finding.command
+    assert "1a2b3c4d" not in f"{finding}", "an alarm tells the code alone"
 
 
 @given(st.lists(st.floats(7.6, 14.9), max_size=30))

@@ -29,7 +29,7 @@ from tagline.sandbox.faults import Fault
 from tagline.sandbox.values import Request
 
 REFUSED = {
-    "unknown_sku": ("unknown-sku", "OrderItemList[].ItemID", "create or activate the product in Dataverse"),
+    "unknown_sku": ("unknown-sku", "OrderItemList.0.ItemID", "create or activate the product in Dataverse"),
     "impossible_total": ("order-total-differs", "OrderAmount", "correct the order in the shop"),
     "unmapped_status": ("status-unmapped", "OrderStatusID", "custom_statuses"),
     "malformed": ("record-malformed", "OrderAmount", "correct the record at its source"),
@@ -217,7 +217,11 @@ def test_a_deployment_whose_remote_is_away_fails_by_name_and_may_be_tried_again(
 def standing(made: Scratch) -> Mapping[str, Any]:
     """What is decided for dev, and the agent's last word about it."""
     (found,) = json.loads(made.tagline("status", "--env", "dev", "--json").stdout)
-    return {name: value for name, value in found.items() if name not in ("load", "last_report_s", "agents", "alerts")}
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in ("load", "last_report_s", "agents", "alerts")
+    }
 
 
 def writers(made: Scratch) -> list[str]:

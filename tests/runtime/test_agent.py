@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,15 +14,18 @@ import httpx
 import pytest
 
 from tagline.clock import VirtualClock
-from tagline.domain.environment import AgentSection, Connection
+from tagline.domain.environment import AgentSection, Connection, EnvironmentConfig
 from tagline.domain.exchange import Change, Request
 from tagline.domain.lifecycle import Deployment, Desired, Hold, Report
 from tagline.domain.model import Model, Remote, column
+from tagline.domain.redaction import Redactor
 from tagline.errors import NotAuthorisedError, RefusedError, TaglineError, TryAgainError, UsageError
 from tagline.runtime.agent import Agent
 from tagline.runtime.key_ring import KeyRing, make_key
+from tagline.runtime.rotation import sealing_key
 from tagline.runtime.store import Store
 from tagline.runtime.supervisor import ANSWER_S, RESTART_MAX_S, Hello, restart_delay_s
+from tagline.runtime.watch import Watch
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOKEN = "t0ken-of-the-shop-1234"
@@ -223,6 +227,7 @@ class House:
         self.secret: Callable[[str], str] = SECRETS.__getitem__
         self.closure = ""
         """What processes say they run, instead of the truth."""
+        self.watch: Watch | None = None
         self.agent = self.make_agent()
 
     def make_agent(self) -> Agent:
@@ -243,6 +248,7 @@ class House:
             secret=self.find_secret,
             connect=self.connect,
             log=self.lines.append,
+            watch=self.watch,
         )
 
     def find_secret(self, reference: str) -> str:
@@ -395,6 +401,66 @@ def test_a_failed_deployment_is_tried_again_only_when_decided_again(house: House
     assert house.told.count(("spawn", ONE.id)) == 1
     house.deploy(TWO)
     assert house.branch.states(TWO) == [("activated", ""), ("verified", "")]
+
+
+def test_what_this_machine_lacked_is_tried_again_by_itself_and_less_and_less_often(house: House) -> None:
+    gone = UsageError("ca.pem cannot be read", code="ca-file-unreadable")
+    house.fails["hello"] = [gone, gone]
+    house.deploy(ONE)
+    for _ in range(3 * 60 - 1):
+        house.clock.advance(1)
+        house.agent.step()
+    assert house.told.count(("spawn", ONE.id)) == 2
+    assert house.branch.states(ONE) == [("failed", "ca-file-unreadable")]
+    house.clock.advance(1)
+    house.agent.step()
+    assert house.branch.states(ONE)[1:] == [("activated", ""), ("verified", "")]
+
+
+def test_an_agent_whose_decided_deployment_does_not_work_is_not_well(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.watch = Watch(
+        EnvironmentConfig.model_validate(tomllib.loads(CONFIG)),
+        agent="host",
+        state=house.state,
+        clock=house.clock,
+        redact=Redactor(),
+        log=house.lines.append,
+        secret=SECRETS.__getitem__,
+    )
+    house.agent = house.make_agent()
+    house.agent.start()
+    house.deploy(ONE)
+    house.fails["hello"] = [UsageError("no such flow", code="integration-invalid", hint="correct it")]
+    house.deploy(TWO)
+    house.clock.advance(60)
+    house.agent.step()
+    health = house.watch.health
+    assert health.faults == (f"{TWO.id} (1.2.0) is decided and does not work here (integration-invalid)",)
+    assert [each.has_worker for each in health.posts] == [True], "what ran before goes on"
+    house.deploy(make_deployment(3))
+    house.clock.advance(60)
+    house.agent.step()
+    assert house.watch.health.is_well
+    house.agent.stop()
+
+
+@pytest.mark.parametrize("way", ["deploy", "rollback"])
+def test_a_deployment_that_could_write_nothing_for_want_of_the_key_does_not_take_over(
+    house: House, way: str
+) -> None:
+    old = house.deploy(ONE)
+    store = Store.open(house.state / "state.sqlite", ring=KeyRing.of(KEY), clock=house.clock)
+    newer = make_key()
+    ring = KeyRing.of(f"{newer.text}\n{KEY}")
+    with store.database.write() as conn:
+        sealing_key(conn, ring, house.clock.now())
+    store.close()
+    house.deploy(TWO if way == "deploy" else make_deployment(2, closure=ONE.closure))
+    assert house.branch.states(TWO) == [("failed", "key-ring-behind")]
+    assert newer.id in house.branch.reports[-1].message
+    assert old.exit_code is None
+    assert house.active() == ONE.id
 
 
 CRASHED = TaglineError("KeyError at flows.py:7", code="worker-crashed")
@@ -574,6 +640,7 @@ def test_one_agent_a_state_folder(house: House) -> None:
     assert raised.value.code == "agent-running"
     assert str(os.getpid()) in raised.value.message
     assert len([line for line in house.lines if "Ctrl-C ends it" in line]) == 1, "it must not announce itself"
+    assert "takes no webhooks, webhooks are registered at http://intake.test" in house.lines[0]
     house.restart()
 
 

@@ -16,14 +16,17 @@ from tagline.connectors.budget_limits import Told
 from tagline.connectors.governor import Governor
 from tagline.connectors.learned_rate import LearnedRate
 from tagline.connectors.pace import Pace
+from tagline.domain.alerting import Trouble
 from tagline.runtime import stages
-from tagline.runtime.health import Health, PostHealth, SweepHealth
+from tagline.runtime.health import FailedDeployment, Health, PostHealth, SweepHealth
 from tagline.runtime.intake import Intake
 from tagline.runtime.places import SqliteFile
 from tagline.runtime.standing import Standing, standing_of
 
 HEALTH = Health("dev", "host", START, waiting={"live": 2})
 POST = PostHealth("orders", "orders-000001", "1.0.0", True, True, START)
+STOP = Trouble("orders", "key-ring-behind", START, message="lacks key 1a2b", hint="copy it")
+FAILED = FailedDeployment("orders", "orders-000002", "1.1.0", "secret-missing", "no", "h", START, None)
 SWEEP = SweepHealth("orders", "sync", timedelta(minutes=5), timedelta(minutes=4))
 
 
@@ -36,8 +39,23 @@ SWEEP = SweepHealth("orders", "sync", timedelta(minutes=5), timedelta(minutes=4)
         (replace(HEALTH, sweeps=(SWEEP,)), 0),
         (replace(HEALTH, sweeps=(replace(SWEEP, lag=timedelta(minutes=16)),)), 1),
         (replace(HEALTH, alerts=("remote-down orders",)), 0),
+        (replace(HEALTH, troubles=(replace(STOP, about="connection shop"),)), 0),
+        (replace(HEALTH, troubles=(replace(STOP, code="remote-throttled"),)), 0),
+        (replace(HEALTH, troubles=(STOP,)), 1),
+        (replace(HEALTH, posts=(POST,), failed=(FAILED,)), 1),
     ],
-    ids=["well", "no database", "no worker", "swept", "sweep late", "remote away"],
+    ids=[
+        "well",
+        "no database",
+        "no worker",
+        "swept",
+        "sweep late",
+        "remote away",
+        "trouble",
+        "throttled",
+        "stopped",
+        "failed",
+    ],
 )
 def test_an_agent_is_well_unless_it_cannot_work_itself(health: Health, faults: int):
     assert len(health.faults) == faults

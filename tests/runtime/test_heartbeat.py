@@ -9,7 +9,7 @@ from tests.runtime.making import START
 
 from tagline.clock import VirtualClock
 from tagline.errors import UsageError
-from tagline.runtime.heartbeat import EVERY, Heartbeat
+from tagline.runtime.heartbeat import EVERY, IN_CLEAR, Heartbeat, ask_once
 
 WAIT_S = 10.0
 URL = "https://beats.example/ping/0123456789abcdef"
@@ -59,6 +59,17 @@ def test_a_service_that_refuses_is_told_without_its_address(service: Service, he
     assert "0123456789abcdef" not in f"{wrong.message} {wrong.where}"
 
 
-def test_an_address_without_tls_is_refused():
-    with pytest.raises(UsageError):
-        Heartbeat("http://beats.example/x", VirtualClock(START), Service())
+def test_an_address_without_tls_will_do_since_nothing_secret_travels(service: Service):
+    url = "http://127.0.0.1:8123/ping"
+    clock = VirtualClock(START)
+    assert ask_once("env:BEAT", lambda _: url, clock, service) == IN_CLEAR
+    assert ask_once("env:BEAT", lambda _: URL, clock, service) == ""
+    assert service.asked == [url, URL]
+
+
+@pytest.mark.parametrize("url", ["beats.example/x", "ftp://beats.example/x", "http://", ""], ids=str)
+def test_what_is_no_address_is_told_by_the_setting_and_never_shown(url: str):
+    with pytest.raises(UsageError) as told:
+        Heartbeat(url, VirtualClock(START), Service())
+    assert (told.value.code, told.value.where) == ("heartbeat-invalid", {"setting": "alerts.heartbeat_url"})
+    assert "beats" not in told.value.message

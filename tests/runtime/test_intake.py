@@ -232,6 +232,7 @@ def test_a_taken_port_is_named(house: House) -> None:
     with pytest.raises(TryAgainError) as raised:
         serve(house.intake, f"127.0.0.1:{house.server.port}")
     assert raised.value.code == "listen-taken"
+    assert "`--listen`" in raised.value.hint
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

@@ -1,6 +1,7 @@
 """An override is put over a field each time its record is read, until it is withdrawn."""
 
 from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tagline.errors import UsageError
 from tagline.runtime import overrides, tables
 from tagline.runtime.places import Place
 from tagline.runtime.store import Store
+from tagline.runtime.trails import Sought, Source, Trails
 
 ANN = "Ann <ann@example.com>"
 BOB = "Bob <bob@example.com>"
@@ -73,6 +75,14 @@ def test_an_override_holds_for_every_later_event_until_it_is_withdrawn(work: Pla
     assert work.ledger.totals() == {"1": Decimal("7.00")}
 
 
+def test_of_several_overrides_only_the_one_that_does_not_fit_is_a_wrong_field(work: Plant) -> None:
+    lay(work.store, "1", total=Decimal(9), gone="x")
+    work.place("1", "3.00")
+    work.worker.work()
+    (letter,) = work.store.dead_letters.list()
+    assert [each["field"] for each in letter.details] == ["gone"]
+
+
 def test_an_override_touches_no_other_record(work: Plant) -> None:
     lay(work.store, "1", total=Decimal(9))
     for number in ("1", "2"):
@@ -91,6 +101,7 @@ def test_an_override_that_no_longer_fits_sets_its_record_aside_alone(work: Plant
     letters = {x.key: x for x in work.store.dead_letters.list()}
     assert {x.cause for x in letters.values()} == {"override-not-fitting"}
     assert set(letters) == {"1", "2", "3"}
+    assert [x.details[0]["field"] for x in letters.values()] == ["gone", "total", "number"]
     assert "no number" not in "".join(f"{x.message}{x.details}" for x in letters.values())
     assert set(work.ledger.totals()) == {"4"}
 
@@ -102,6 +113,22 @@ def test_setting_a_field_again_replaces_its_override_and_keeps_the_history(store
     assert (store.overrides.value(standing.id), standing.set_by) == (2, ANN)
     first, second = store.overrides.list(every=True)
     assert (first.withdrawn_at, first.withdrawn_by, second.withdrawn_at) == (START, ANN, None)
+
+
+def test_a_field_that_is_set_anew_is_told_as_that_and_not_as_withdrawn(here: Store) -> None:
+    lay(here, "1", total=1)
+    with here.database.write() as conn:
+        later = START + timedelta(hours=1)
+        overrides.lay(conn, here.images, [("orders", "sync", "1")], {"total": 2}, BOB, later)
+    here.overrides.withdraw([2], by=ANN)
+    trail = Trails(here.database, here.images).follow(
+        Sought("shop", "order", "1"), [Source("orders", "sync", "shop", "order")]
+    )
+    assert [(s.kind, s.what) for s in trail.steps if s.kind != "withdrawn"] == [
+        ("override", "override 1"),
+        ("override", "override 2 in place of 1"),
+    ]
+    assert [s.what for s in trail.steps if s.kind == "withdrawn"] == ["override 2"]
 
 
 def test_a_value_is_encrypted_and_comes_back_with_its_type(store: Store) -> None:

@@ -399,7 +399,7 @@ class TestUnread:
 
     def test_a_letter_that_was_discarded_stays_so(self, store):
         self.sweep(store, self.ROW)
-        store.dead_letters.discard([letter.id for letter in store.dead_letters.list()])
+        store.dead_letters.discard(reason="mended", by="anna")
         self.sweep(store, self.ROW, cursor="c2")
         assert store.dead_letters.list() == []
 

@@ -18,8 +18,9 @@ from tagline.domain.environment import EnvironmentConfig
 from tagline.domain.redaction import Redactor
 from tagline.errors import RecordError, TryAgainError, UsageError
 from tagline.runtime.agents import FORGOTTEN_AFTER, GONE_AFTER, Fellows, all_agents
+from tagline.runtime.alerts import all_alerts
 from tagline.runtime.arrivals import ArrivalBook
-from tagline.runtime.health import PostHealth
+from tagline.runtime.health import FailedDeployment, PostHealth
 from tagline.runtime.inbox import Dead
 from tagline.runtime.places import Place, PostgresSchema, SqliteFile
 from tagline.runtime.secrecy import redactor_of
@@ -55,10 +56,11 @@ def secret(reference: str) -> str:
 class Beats(httpx.BaseTransport):
     def __init__(self) -> None:
         self.asked = 0
+        self.status = 200
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
-        return httpx.Response(200)
+        return httpx.Response(self.status)
 
 
 class Scene:
@@ -135,6 +137,63 @@ def test_a_remote_that_is_away_is_told_once_and_once_that_it_is_back(place: Plac
         made.watch.hear("orders-000001", BACK)
         made.look(10)
         assert made.titles[1:] == ["[dev] resolved: remote-down orders"]
+
+
+BEHIND = {
+    "activity": {"stopped": "key-ring-behind"},
+    "stopped": {"message": f"lacks key 1a2b, says {CANARIES[0]}", "hint": "copy it"},
+}
+
+
+def test_a_worker_that_stops_is_not_well_and_says_why_and_what_to_do(file: SqliteFile, tmp_path: Path):
+    with scene(file, tmp_path, alerts={"channels": ["env:CHANNEL"], "heartbeat_url": "env:BEAT"}) as made:
+        made.posts = (WELL,)
+        made.watch.hear("orders-000001", BEHIND)
+        made.look(10)
+        assert made.titles == ["[dev] alert: worker-stopped orders"]
+        assert made.beats.asked == 0
+        told = made.watch.tell()
+        assert told["faults"] == ["the worker of orders has stopped (key-ring-behind)"]
+        (stop,) = told["stopped"]
+        assert (stop["code"], stop["message"], stop["hint"]) == (
+            "key-ring-behind",
+            "lacks key 1a2b, says ***",
+            "copy it",
+        )
+        made.watch.hear("orders-000001", {"activity": {"done": 1, "stopped": ""}})
+        made.look(10)
+        assert made.watch.health.is_well
+        assert made.titles[1:] == ["[dev] resolved: worker-stopped orders"]
+
+
+def test_a_decided_deployment_that_does_not_work_here_is_told(file: SqliteFile, tmp_path: Path):
+    failed = FailedDeployment("orders", "orders-000002", "1.1.0", "secret-missing", "no", "h", START, None)
+    with scene(file, tmp_path) as made:
+        made.clock.advance(EVERY.total_seconds())
+        made.watch.look((WELL,), (failed,))
+        made.watch.settle(WAIT_S)
+        assert made.titles == ["[dev] alert: deployment-failed orders"]
+        assert not made.watch.health.is_well
+        made.posts = (WELL,)
+        made.look()
+        assert made.titles[1:] == ["[dev] resolved: deployment-failed orders"]
+
+
+def test_what_was_on_before_there_was_a_channel_is_told_to_the_first(file: SqliteFile, tmp_path: Path):
+    with scene(file, tmp_path, alerts={}) as made:
+        made.store.receive([make_hint()])
+        made.watch.hear("orders-000001", AWAY)
+        made.clock.advance(16 * 60)
+        made.look(2)
+        made.watch.hear("orders-000001", BACK)
+        made.look(6)
+        made.watch.end()
+        with made.store.database.read() as conn:
+            assert [(each.kind, each.told) for each, _ in all_alerts(conn)] == [("oldest-waiting", "")]
+        made.config = make_config()
+        made.watch = made.make("host")
+        made.look(2)
+        assert made.titles == ["[dev] alert: oldest-waiting orders"]
 
 
 def test_an_alarm_is_told_once_over_a_restart_of_the_agent(file: SqliteFile, tmp_path: Path):
@@ -258,6 +317,45 @@ def test_the_heart_beats_only_while_the_agent_is_well(file: SqliteFile, tmp_path
         made.look(10)
         assert made.beats.asked == before
         assert made.watch.health.faults == ("orders has no worker",)
+
+
+@pytest.mark.parametrize(
+    ("beat", "told"),
+    [
+        (
+            "beats.example",
+            "what stands at `alerts.heartbeat_url` is no http or https address (heartbeat-invalid)",
+        ),
+        (None, "there is none (secret-missing)"),
+    ],
+    ids=["no address", "missing"],
+)
+def test_a_wrong_heartbeat_is_an_alarm_and_keeps_no_agent_from_its_work(
+    file: SqliteFile, tmp_path: Path, beat: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+):
+    if beat is None:
+        monkeypatch.delitem(SECRETS, "env:BEAT")
+    else:
+        monkeypatch.setitem(SECRETS, "env:BEAT", beat)
+    with scene(file, tmp_path, alerts={"heartbeat_url": "env:BEAT", "channels": ["env:CHANNEL"]}) as made:
+        made.posts = (WELL,)
+        made.look(4)
+        assert made.watch.health.is_well
+        assert f"alerts.heartbeat_url: {told}" in made.lines
+        assert made.titles == ["[dev] alert: alert-channel alerts.heartbeat_url"]
+
+
+def test_a_heartbeat_that_nobody_hears_is_an_alarm_after_some_minutes(file: SqliteFile, tmp_path: Path):
+    with scene(file, tmp_path, alerts={"heartbeat_url": "env:BEAT", "channels": ["env:CHANNEL"]}) as made:
+        made.posts = (WELL,)
+        made.beats.status = 404
+        made.look(8)
+        assert made.titles == []
+        made.look(16)
+        assert made.titles == ["[dev] alert: alert-channel alerts.heartbeat_url"]
+        made.beats.status = 200
+        made.look(10)
+        assert made.titles[1:] == ["[dev] resolved: alert-channel alerts.heartbeat_url"]
 
 
 def test_a_sweep_that_stands_still_stops_the_heart(file: SqliteFile, tmp_path: Path):

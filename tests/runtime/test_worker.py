@@ -132,10 +132,12 @@ def test_an_error_that_stops_pauses_the_worker_and_keeps_every_row(work):
     work.shop.before_fetch = failing(NotAuthorisedError("who are you", code="not-authorised"))
     assert work.worker.work() == WorkDone(retried=100, stopped="not-authorised")
     assert work.worker.work() == WorkDone(stopped="not-authorised")
+    assert str(work.worker.stopped) == "who are you"
     assert len(work.shop.fetches) == 1
     work.shop.before_fetch = lambda keys: None
     assert work.worker.next_due() <= START + endings.PAUSE
     work.run_until(START + timedelta(minutes=3))
+    assert work.worker.stopped is None
     assert len(work.ledger.totals()) == 150
     assert work.store.dead_letters.list() == []
 

@@ -130,12 +130,16 @@ def to_lines(
 ) -> list[SalesOrderDetail]:
     """The order's lines; a SKU that cannot be sold ends the order as `unknown-sku`, or becomes text by setting."""
     sold = [(item, product_of(item, products)) for item in order.OrderItemList]
-    unknown = {item.ItemID: None for item, product in sold if product is None and not is_discount_row(item)}
+    unknown = {
+        at: item.ItemID
+        for at, (item, product) in enumerate(sold)
+        if product is None and not is_discount_row(item)
+    }
     if unknown and settings.unknown_sku == "dead_letter":
         reject(
             "unknown-sku",
-            f"no active product has the number {', '.join(map(repr, unknown))}",
-            field="OrderItemList[].ItemID",
+            f"no active product has the number {', '.join(map(repr, dict.fromkeys(unknown.values())))}",
+            field=[f"OrderItemList.{at}.ItemID" for at in unknown],
             hint="create or activate the product in Dataverse, or correct the SKU in the shop; then redrive",
         )
     return [

@@ -180,13 +180,14 @@ def check_settings(config: EnvironmentConfig, integration: Integration) -> None:
 def changes(
     old: EnvironmentConfig | None, new: EnvironmentConfig, layers: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """`path: old -> new (layer)` for every value that differs; there are no secrets to leave out."""
+    """`path: old -> new (layer)` for every value that differs, without the layers where none are known; there are no secrets."""
     before = dict(_leaves(old.model_dump(mode="json", exclude_none=True))) if old else {}
     after = dict(_leaves(new.model_dump(mode="json", exclude_none=True)))
     if old is None:
         return ()
     return tuple(
-        f"{path}: {before.get(path, 'absent')} -> {after.get(path, 'absent')} ({layers.get(path, 'default')})"
+        f"{path}: {before.get(path, 'absent')} -> {after.get(path, 'absent')}"
+        + (f" ({layers.get(path, 'default')})" if layers else "")
         for path in sorted({*before, *after})
         if before.get(path, ...) != after.get(path, ...)
     )

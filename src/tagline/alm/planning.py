@@ -119,6 +119,7 @@ def plan_rollback(
         integration=integration,
         release=_released(before),
         current=current,
+        running=current,
         head=state.head,
         config_digest=before.config_digest,
         config_commit=before.config_commit,
@@ -193,26 +194,41 @@ def _forward(
     relied = gate(repo, release, state, config.policy, at=at, must_be_verified_in=must_be_verified_in)
     made = closure.of(repo, release.commit, release.integration)
     integration = _check(repo, made.tree, made.libraries, config)
-    current = state.deployments.get(release.integration)
+    decided = state.deployments.get(release.integration)
+    running = _running(repo, environment, decided)
     null = (
-        current is not None
-        and (current.closure, current.config_digest) == (release.closure, rendered.digest)
-        # An agent does not try a failed deployment again by itself; deciding once more is how people ask for it.
-        and not reports.has_failed(reports.read(repo, environment), current.id)
+        decided is not None
+        and (decided.closure, decided.config_digest) == (release.closure, rendered.digest)
+        # Deciding once more is how people ask an agent to try a failed deployment again, and at once.
+        and not reports.has_failed(reports.read(repo, environment), decided.id)
     )
     return Plan(
         environment=environment,
         kind=kind,
         integration=release.integration,
         release=release,
-        current=current,
+        current=decided,
+        running=running,
         head=state.head,
         config_digest=rendered.digest,
         config_commit=rendered.commit,
         config_changes=_config_changes(repo, state, rendered, release.integration),
-        stages=() if null else _stages(release, current, config, integration, hold=None, at=at),
-        warnings=(*_warnings(release, current, relied), *_unheard(integration, config)),
+        stages=() if null else _stages(release, running, config, integration, hold=None, at=at),
+        warnings=(*_warnings(release, running, relied), *_unheard(integration, config)),
     )
+
+
+def _running(repo: Repository, environment: str, decided: Deployment | None) -> Deployment | None:
+    """What runs, as far as it is known: what was decided last, or what went on when that failed and never worked."""
+    try:
+        told = reports.read(repo, environment)
+    except UsageError:
+        return decided  # a report that cannot be understood keeps nobody from deploying
+    if decided is None or not reports.never_worked(told, decided.id):
+        return decided
+    working = reports.at_work(told, decided.integration)
+    made = next((d for d in branches.history(repo, environment) if d.deployment == working), None)
+    return branches.read_at(repo, environment, made.commit).deployments[decided.integration] if made else None
 
 
 def restrict(rendered: Rendered, integration: str) -> Rendered:
@@ -328,7 +344,7 @@ def _released(deployment: Deployment) -> Release:
 
 def _stages(
     release: Release,
-    current: Deployment | None,
+    running: Deployment | None,
     config: EnvironmentConfig,
     integration: Integration,
     hold: Hold | None,
@@ -337,17 +353,17 @@ def _stages(
     """The four steps of every deployment, in sentences."""
     name = f"{release.integration} {release.version} ({closure.short(release.closure)})"
     named = " and ".join(integration.connections)
-    beside = f" beside {current.version}, which goes on" if current else ""
-    if current is None:
+    beside = f" beside {running.version}, which goes on" if running else ""
+    if running is None:
         activate, failed = (
             f"start {name}; nothing of it ran here before",
             "its worker stops, and nothing runs",
         )
     else:
         activate = (
-            f"{current.version} finishes what it holds and stops, then {name} takes over, in one transaction"
+            f"{running.version} finishes what it holds and stops, then {name} takes over, in one transaction"
         )
-        failed = f"{current.version} runs again by itself"
+        failed = f"{running.version} runs again by itself"
     if hold is not None:
         activate += (
             f"; {hold.version} ({closure.short(hold.closure)}) is held and cannot be deployed here again"

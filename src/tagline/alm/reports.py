@@ -83,9 +83,24 @@ def is_verified(reports: Iterable[Report], closure: str) -> bool:
 
 
 def has_failed(reports: Iterable[Report], deployment: str) -> bool:
-    """Whether the last word about a deployment is that it failed."""
-    words = [r.state for r in reports if r.deployment == deployment and r.state in ("verified", "failed")]
-    return bool(words) and words[-1] == "failed"
+    """Whether the last word of an agent about a deployment is that it failed; of several agents one is enough."""
+    words = {
+        r.agent: r.state for r in reports if r.deployment == deployment and r.state in ("verified", "failed")
+    }
+    return "failed" in words.values()
+
+
+def never_worked(reports: Iterable[Report], deployment: str) -> bool:
+    """Whether a deployment failed and was verified by nobody."""
+    states = {r.state for r in reports if r.deployment == deployment}
+    return "failed" in states and "verified" not in states
+
+
+def at_work(reports: Iterable[Report], integration: str) -> str | None:
+    """The deployment of an integration that was verified last and stopped no more; None where there is none."""
+    told = [r for r in reports if r.integration == integration]
+    last = {r.deployment: r.state for r in told if r.state in ("verified", "drained")}
+    return next((r.deployment for r in reversed(told) if last.get(r.deployment) == "verified"), None)
 
 
 def wait_for(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,10 +14,15 @@ from tagline.cli.choosing import NOBODY, chosen_by, criteria, filtered, listed, 
 from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import counted, out, out_json, say, table
 from tagline.cli.state import State, state_of
-from tagline.errors import TaglineError
+from tagline.errors import TaglineError, UsageError
 
 if TYPE_CHECKING:
-    from tagline.runtime.dead_letters import DeadLetter, Group
+    from tagline.flow import Flow
+    from tagline.integration import Integration
+    from tagline.runtime.dead_letters import DeadLetter, DeadLetters, Group
+
+TRIED_ON: Final = 20
+"""Records that values are put over before they are redriven; the others are told by their run."""
 
 
 @click.group("dead-letters")
@@ -39,10 +45,11 @@ def list_letters(environment: str, grouped: bool, every: bool, as_json: bool, **
         letters = state.store.dead_letters
         groups = letters.groups(**which) if grouped else ()
         found = letters.list(**which) if not grouped else ()
+        asked = None if groups or found else _no_such(letters, filters, environment)
     if as_json:
         out_json([vars(each) for each in groups or found])
-    elif not groups and not found:
-        out("no dead letters")
+    elif asked is not None:
+        out("no dead letters" if not asked.hint else f"{asked.message}; {asked.hint}")
     else:
         out(_grouped(groups) if grouped else listed(found))
 
@@ -85,17 +92,22 @@ def show_letter(number: int, environment: str, as_json: bool) -> None:
         out(f"{minute(note.at)} {note.author or 'a program'}: {note.what}{note.text and f': {note.text}'}")
     for each in standing:
         out(f"override {each.id}: {each.path}, set {minute(each.set_at)} by {each.set_by}")
-    if letter.hint:
-        out(f"next: {letter.hint}")
+    if next_step := _next(letter, environment):
+        out(f"next: {next_step}")
 
 
 @dead_letters.command("assign")
-@click.argument("numbers", type=int, nargs=-1, required=True)
+@click.argument("numbers", type=int, nargs=-1)
 @click.argument("person")
 @env_option
 @json_option
 def assign(numbers: tuple[int, ...], person: str, environment: str, as_json: bool) -> None:
     """Give the dead letters NUMBERS to PERSON to look after, or to `nobody`."""
+    if person.isdecimal():
+        given = " ".join(map(str, (*numbers, person)))
+        raise click.UsageError(f"assigned to whom? write: tagline dead-letters assign {given} PERSON")
+    if not numbers:
+        raise click.UsageError(f"which letters? write: tagline dead-letters assign NUMBER {person}")
     with state_of(environment) as state:
         count = state.store.dead_letters.assign(numbers, "" if person == NOBODY else person, by=_me())
     if as_json:
@@ -164,13 +176,18 @@ def redrive(
         if sets and found:
             values = _values(state, found, sets)
             which |= {"integration": found[0].integration, "flow": found[0].flow}
+        closed = _closed(letters, ids, environment)
+        missing = closed if ids is not None else _no_such(letters, filters, environment)
         if not may_go_on("redrive", found, ids, dry_run=dry_run, yes=yes, as_json=as_json):
+            if missing is not None and not found and not every:
+                raise missing
             return
         count = letters.redrive(ids, by=_me(), values=values, original=chosen == "original", **which)
-        causes = sorted({letter.cause for letter in letters.list()}) if not count else []
-    _told("redriven", count, every, causes, environment, filters, as_json=as_json)
+    _told("redriven", count, every, missing, as_json=as_json)
     if not as_json and count:
         out(f"{counted(count, 'dead letter')} sent again")
+        if closed is not None:
+            say(f"left as they are: {closed.message}; {closed.hint}")
         if values:
             say(f"overridden until withdrawn: {', '.join(values)}")
 
@@ -200,13 +217,18 @@ def discard(
     with state_of(environment) as state:
         letters = state.store.dead_letters
         found = letters.list(ids, **which) if dry_run or ids is None else ()
+        closed = _closed(letters, ids, environment)
+        missing = closed if ids is not None else _no_such(letters, filters, environment)
         if not may_go_on("discard", found, ids, dry_run=dry_run, yes=yes, as_json=as_json):
+            if missing is not None and not found and not every:
+                raise missing
             return
         count = letters.discard(ids, reason=reason, by=_me(), **which)
-        causes = sorted({letter.cause for letter in letters.list()}) if not count else []
-    _told("discarded", count, every, causes, environment, filters, as_json=as_json)
+    _told("discarded", count, every, missing, as_json=as_json)
     if not as_json and count:
         out(f"{counted(count, 'dead letter')} discarded")
+        if closed is not None:
+            say(f"left as they are: {closed.message}; {closed.hint}")
 
 
 @dead_letters.group("overrides")
@@ -277,19 +299,89 @@ def _values(state: State, letters: Sequence[DeadLetter], sets: Sequence[str]) ->
         if not equals:
             raise click.UsageError(f"--set {path} names no value; write FIELD=VALUE")
         values[path] = parsed(flow.source, path, text)
+    _try_on(state, package_of(state, integration), letters, flow, values)
     return values
 
 
-def _told(
-    what: str,
-    count: int,
-    every: bool,
-    causes: Sequence[str],
-    environment: str,
-    filters: Mapping[str, str | None],
-    *,
-    as_json: bool,
+def _try_on(
+    state: State, package: Integration, letters: Sequence[DeadLetter], flow: Flow, values: Mapping[str, Any]
 ) -> None:
+    """
+    Put values over the records as their source holds them now; where it cannot be asked, the run will tell.
+
+    Raises:
+        UsageError: One of the records cannot take them (code `override-not-fitting`).
+    """
+    from tagline.connectors import connect
+    from tagline.connectors.budgets import governor_for
+    from tagline.runtime import deployed
+    from tagline.runtime.budget_rows import keep_in
+    from tagline.runtime.overrides import MisfitError, applied
+
+    store = state.store
+    try:
+        own = package.source_of(flow)
+        config = deployed.connections(state.config, package.name, [own])[own]
+        governor = governor_for(config, store.clock, keep=keep_in(store.database, state.folder, store.clock))
+        client = connect(own, config, clock=store.clock, read_only=True, governor=governor)
+        with closing(client):
+            records = client.fetch(flow.source, [letter.key for letter in letters[:TRIED_ON]]).records
+    except TaglineError:
+        return
+    for letter in letters:
+        if letter.key not in records:
+            continue
+        try:
+            applied(records[letter.key], values, letter.key, flow.key)
+        except MisfitError as error:
+            raise UsageError(
+                f"record {letter.key} cannot take that: {error}",
+                code="override-not-fitting",
+                where={"flow": letter.flow, "letter": str(letter.id)},
+                hint="nothing was redriven; correct the --set",
+            ) from None
+
+
+def _next(letter: DeadLetter, environment: str) -> str:
+    """What is left to do about a letter."""
+    again = f"tagline backfill {letter.integration} --keys {letter.key} --env {environment}"
+    return {
+        "discarded": f"nothing; to run the record after all: {again}",
+        "resolved": "nothing, its record ended well",
+        "redriven": "nothing, its record waits to be run again",
+    }.get(letter.state, letter.hint)
+
+
+def _closed(letters: DeadLetters, numbers: Sequence[int] | None, environment: str) -> TaglineError | None:
+    """What there is to say of named letters that are not open; None where all of them are."""
+    found = letters.list(numbers, state=None) if numbers else ()
+    closed = [letter for letter in found if letter.state != "open"]
+    if not closed:
+        return None
+    told = ", ".join(f"dead letter {letter.id} is {letter.state}" for letter in closed)
+    return TaglineError(
+        told,
+        code="dead-letter-not-open",
+        where={"environment": environment},
+        hint="; ".join(f"{letter.id}: {_next(letter, environment)}" for letter in closed)
+        if len(closed) > 1
+        else _next(closed[0], environment),
+    )
+
+
+def _no_such(letters: DeadLetters, filters: Mapping[str, str | None], environment: str) -> TaglineError:
+    """What there is to say where no letter has what was asked for; without a hint where there are none at all."""
+    asked = ", ".join(f"{name} {value}" for name, value in filters.items() if value is not None)
+    causes = sorted({group.cause for group in letters.groups()})
+    return TaglineError(
+        f"no open dead letter has {asked}",
+        code="dead-letter-not-open",
+        where={"environment": environment},
+        hint=f"open ones have the causes: {', '.join(causes)}" if causes else "",
+    )
+
+
+def _told(what: str, count: int, every: bool, missing: TaglineError | None, *, as_json: bool) -> None:
     """
     The count as JSON, and an error where there was nothing to do.
 
@@ -300,15 +392,8 @@ def _told(
         out_json({what: count})
     elif every and not count:
         out("no dead letter is open")
-    if count or every:
-        return
-    asked = ", ".join(f"{name} {value}" for name, value in filters.items() if value is not None)
-    raise TaglineError(
-        f"no open dead letter has {asked}" if asked else "none of these dead letters is open any more",
-        code="dead-letter-not-open",
-        where={"environment": environment},
-        hint=f"open ones have the causes: {', '.join(causes)}" if causes else "no dead letter is open",
-    )
+    if missing is not None and not count and not every:
+        raise missing
 
 
 def _grouped(found: Sequence[Group]) -> str:

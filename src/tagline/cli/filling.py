@@ -21,7 +21,7 @@ from tagline.connectors.budgets import governor_for
 from tagline.connectors.pace import Lane
 from tagline.domain.environment import Connection, EnvironmentConfig
 from tagline.domain.exchange import Days
-from tagline.errors import PartlyDoneError
+from tagline.errors import PartlyDoneError, TaglineError
 from tagline.harness.scenario import only_flow
 from tagline.integration import Integration, load, load_from
 from tagline.runtime import deployed, filling, locks
@@ -135,7 +135,18 @@ def estimate(stands: Ground, keys: tuple[str, ...], days: Days, *, as_json: bool
 
 def fill(stands: Ground, keys: tuple[str, ...], days: Days, *, wait: bool, as_json: bool) -> None:
     """List the records into the inbox, and wait for them where that is asked."""
-    origin, selection = stands.origin, Selection(keys, days)
+    origin = stands.origin
+    absent = filling.absent(origin, keys)
+    if absent:
+        say(f"not in the source, and left out: {', '.join(absent)}")
+    if keys and len(absent) == len(keys):
+        raise TaglineError(
+            f"the source of {origin.flow} has none of these records: {', '.join(absent)}",
+            code="record-gone",
+            where={"integration": origin.integration, "environment": stands.environment},
+            hint="name keys of records that the source holds",
+        )
+    selection = Selection(tuple(key for key in keys if key not in absent), days)
     with closing(stands.open_store()) as store:
         with filling.alone(stands.state, origin.integration, origin.flow):
             total = filling.count(origin, selection)
@@ -145,7 +156,7 @@ def fill(stands: Ground, keys: tuple[str, ...], days: Days, *, wait: bool, as_js
         progress = _await(store, at, stands) if wait else None
         agent = locks.holder(stands.state / locks.AGENT)
     if as_json:
-        out_json(_told(stands, at, progress))
+        out_json({**_told(stands, at, progress), "absent": list(absent)})
     else:
         out(_sentence(at, progress))
     if agent is None:

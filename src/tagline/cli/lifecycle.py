@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,17 +10,15 @@ import click
 from tagline.alm import deciding, evidence, planning, releases, reports
 from tagline.alm.closure import short
 from tagline.alm.git import Repository
+from tagline.cli import here
 from tagline.cli.output import counted, lasting, out, out_json, say, table
 from tagline.cli.top import at_top
 from tagline.clock import SystemClock
 from tagline.domain.lifecycle import DecisionKind, Plan, Verdict
-from tagline.errors import RefusedError, TaglineError
+from tagline.errors import RefusedError
 
 if TYPE_CHECKING:
     from tagline.alm.status import Status
-    from tagline.runtime.agents import Seen
-    from tagline.runtime.load import Load
-    from tagline.runtime.standing import Standing
 
 CLOCK = SystemClock()
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -43,7 +39,7 @@ timeout_option = click.option(
 @json_option
 def release(integration: str, as_json: bool) -> None:
     """Tag the committed INTEGRATION as release <integration>/v<version>; the version stands in its pyproject.toml."""
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     made = releases.release(repo, integration, by=repo.identity(), at=CLOCK.now())
     for warning in releases.warnings(repo, made):
         say(f"warning: {warning}")
@@ -84,8 +80,8 @@ def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_jso
         made = planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now())
     made = replay.add_changes(repo, made)
     _show_plan(made, as_json)
-    for name, here in _here(repo, {environment}).items() if not as_json else ():
-        for line in _explained(here):
+    for name, known in here.known(repo, {environment}).items() if not as_json else ():
+        for line in here.explained(known):
             out(f"  {name} now: {line}")
     return 4 if exit_code and not planning.is_empty(made) else 0
 
@@ -97,7 +93,7 @@ def plan(release_tag: str, environment: str, back: bool, exit_code: bool, as_jso
 @json_option
 def deploy(release_tag: str, environment: str, timeout: float, as_json: bool) -> None:
     """Decide that RELEASE (a tag such as order_to_cash/v1.0.0) runs in an environment, and wait for its agent."""
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     _decide(repo, planning.plan_deploy(repo, release_tag, environment, at=CLOCK.now()), timeout, as_json)
 
 
@@ -109,7 +105,7 @@ def deploy(release_tag: str, environment: str, timeout: float, as_json: bool) ->
 @json_option
 def promote(integration: str, source: str, target: str, timeout: float, as_json: bool) -> None:
     """Decide that the very closure of INTEGRATION that is verified in one environment runs in the next."""
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     _decide(repo, planning.plan_promote(repo, integration, source, target, at=CLOCK.now()), timeout, as_json)
 
 
@@ -121,7 +117,7 @@ def promote(integration: str, source: str, target: str, timeout: float, as_json:
 @json_option
 def rollback(integration: str, environment: str, reason: str, timeout: float, as_json: bool) -> None:
     """Decide that the prior deployment of INTEGRATION runs again, with the configuration it had; hold the one that is left."""
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     made = planning.plan_rollback(
         repo, environment, integration, by=repo.identity(), at=CLOCK.now(), reason=reason
     )
@@ -135,8 +131,8 @@ def status(environment: str, as_json: bool) -> None:
     """
     Show what each environment should run, what its agent last reported, and how long ago.
 
-    On the agent's own machine also whether it runs, what waits live and in back-fills, how long each will take, the open dead
-    letters, and how much of each remote's budget is in use.
+    On the agent's own machine, or with a shared state database, also how its agents fare, what waits live and in back-fills, how
+    long each will take, the open dead letters, and how much of each remote's budget is in use.
     """
     from tagline.alm import environments
     from tagline.alm import status as statuses
@@ -147,7 +143,9 @@ def status(environment: str, as_json: bool) -> None:
         environments.check_name(repo, environment)
     found = [s for s in known if environment in ("", s.environment)]
     if as_json:
-        heres = {name: here.to_json() for name, here in _here(repo, {s.environment for s in found}).items()}
+        heres = {
+            name: each.to_json() for name, each in here.known(repo, {s.environment for s in found}).items()
+        }
         nowhere: dict[str, Any] = {"agent_process": None, "load": None, "agents": [], "alerts": []}
         out_json(
             [
@@ -183,8 +181,8 @@ def status(environment: str, as_json: bool) -> None:
             "held",
         )
         out(table(rows, headers))
-        for name, here in sorted(_here(repo, {s.environment for s in found}).items()):
-            for line in _explained(here):
+        for name, each in sorted(here.known(repo, {s.environment for s in found}).items()):
+            for line in here.explained(each):
                 out(f"{name}: {line}")
 
 
@@ -198,88 +196,6 @@ def _reported(status: Status) -> str:
     return "" if age is None else f"{lasting(max(0.0, age))} ago"
 
 
-@dataclass(frozen=True)
-class _Here:
-    """What this machine knows of an environment whose agent runs, or ran, on it."""
-
-    load: Load
-    agent: int | None
-    """The process of the agent; None while none runs."""
-    standing: Standing
-
-    def to_json(self) -> dict[str, Any]:
-        load = self.load
-        drains = {"drain_s": load.drain_s, "back_fill_drain_s": load.back_fill_drain_s}
-        return {"agent_process": self.agent, "load": {**asdict(load), **drains}, **self._standing()}
-
-    def _standing(self) -> dict[str, Any]:
-        return {
-            "agents": [dict(each.health) for each in self.standing.agents],
-            "alerts": [asdict(alert) for alert, _ in self.standing.alerts],
-        }
-
-
-def _explained(here: _Here) -> list[str]:
-    load = here.load
-    used = ", ".join(
-        f"{b.connection} {b.used:.0%}" + (f" ({b.used_today:.0%} of the day's)" if b.used_today else "")
-        for b in load.budgets
-    )
-    return [
-        f"the agent runs (process {here.agent})" if here.agent else "no agent runs on this machine",
-        f"{_waiting(load.waiting, 'live record')}, {lasting(load.drain_s)} at most to drain; budget in use: {used}",
-        *(
-            [
-                f"{_waiting(load.back_fill, 'record')} in back-fills, {lasting(load.back_fill_drain_s)} to drain behind them"
-            ]
-            if load.back_fill
-            else []
-        ),
-        *(str(away) for away in load.away),
-        *([f"{counted(load.dead_letters, 'open dead letter')}"] if load.dead_letters else []),
-        *(
-            f"agent {each.name}, {lasting(max(0.0, (CLOCK.now() - each.beat_at).total_seconds()))} ago: {_fares(each)}"
-            for each in here.standing.agents
-        ),
-        *(
-            f"alert {alert.kind}, {alert.state}: {alert.what}; next: {alert.command}"
-            for alert, _ in here.standing.alerts
-        ),
-    ]
-
-
-def _fares(agent: Seen) -> str:
-    faults = agent.health.get("faults", [])
-    return "well" if agent.health.get("well") else "; ".join(faults) or "not well"
-
-
-def _waiting(number: int, noun: str) -> str:
-    return f"{counted(number, noun)} {'waits' if number == 1 else 'wait'}"
-
-
-def _here(repo: Repository, names: set[str]) -> dict[str, _Here]:
-    """What is known of the environments whose agent runs on this machine."""
-    from tagline.alm import environments
-    from tagline.runtime import locks
-    from tagline.runtime.load import load_of
-    from tagline.runtime.places import state_place
-    from tagline.runtime.standing import standing_of
-
-    found: dict[str, _Here] = {}
-    for name in names:
-        try:
-            config = environments.render(repo, name).config
-            state = Path(config.agent.state)
-            load = load_of(state_place(state, name), state, config.connections, CLOCK)
-        except TaglineError as error:
-            say(f"what waits in {name} cannot be told: {error.message}")
-            continue
-        if load is not None:
-            agent = locks.holder(Path(config.agent.state) / locks.AGENT)
-            found[name] = _Here(load, agent, standing_of(state_place(state, name)))
-    return found
-
-
 @click.command()
 @env_option
 @json_option
@@ -287,7 +203,7 @@ def history(environment: str, as_json: bool) -> None:
     """Show the decisions about an environment, newest first."""
     from tagline.alm import branches, environments
 
-    repo = Repository.open(Path.cwd())
+    repo = at_top()
     repo.refresh()
     environments.check_name(repo, environment)
     found = branches.history(repo, environment)
@@ -354,7 +270,7 @@ def _decide(repo: Repository, made: Plan, timeout: float, as_json: bool) -> None
 
 def _after_failure(made: Plan) -> str:
     """What stands after its deployment failed, and what to do; the agent rolls back by itself if it had switched already."""
-    if made.current is None:
+    if made.running is None:
         return f"nothing of {made.integration} runs in {made.environment}; correct the cause and deploy again"
     if made.kind is DecisionKind.ROLLBACK:
         left = (
@@ -383,7 +299,7 @@ def _show_plan(made: Plan, as_json: bool) -> None:
     if as_json:
         out_json(made)
         return
-    left = f", {made.current.version} ({short(made.current.closure)}) runs now" if made.current else ""
+    left = f", {made.running.version} ({short(made.running.closure)}) runs now" if made.running else ""
     out(f"{made.kind} {made.release.tag} ({short(made.release.closure)}) in {made.environment}{left}")
     for warning in made.warnings:
         out(f"  warning: {warning}")

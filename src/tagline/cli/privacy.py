@@ -69,25 +69,31 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--to",
     "folder",
-    required=True,
     metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the file is made, readable for you alone; outside the repository.",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the file is made, readable for you alone; outside the repository.  [default: .tagline/exports, which git ignores]",
 )
 def export(
-    value: str, keys: tuple[str, ...], fields: tuple[str, ...], related: bool, environment: str, folder: Path
+    value: str,
+    keys: tuple[str, ...],
+    fields: tuple[str, ...],
+    related: bool,
+    environment: str,
+    folder: Path | None,
 ) -> None:
     """Write everything that is stored about a data subject into one JSON file."""
     from tagline.runtime import privacy as subjects
 
-    place = folder.resolve()
+    asked = folder.resolve() if folder else None
     with state_of(environment) as state:
-        if place.is_relative_to(Path.cwd()):
+        if asked is not None and asked.is_relative_to(Path.cwd()):
             raise click.UsageError("--to lies inside the repository, where the file could be committed")
+        place = asked or Path.cwd() / ".tagline" / "exports"
         _, found = _search(state, value, keys, fields, related=related)
         now = state.store.clock.now()
         path = place / f"tagline-export-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
         records = subjects.export(state.store, found)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as file:
@@ -102,6 +108,7 @@ def export(
 @_about
 @env_option
 @click.option("--yes", is_flag=True, help="Erase; without it only what would be erased is counted.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be erased, as without --yes.")
 @json_option
 def erase(
     value: str,
@@ -110,6 +117,7 @@ def erase(
     related: bool,
     environment: str,
     yes: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """
@@ -119,6 +127,8 @@ def erase(
     """
     from tagline.runtime import privacy as subjects
 
+    if yes and dry_run:
+        raise click.UsageError("--yes erases and --dry-run does not: say one of them")
     with state_of(environment) as state:
         by = Repository.open(Path.cwd()).identity()
         subject, found = _search(state, value, keys, fields, related=related)

@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,10 +16,12 @@ import click
 from tagline.alm import environments
 from tagline.cli.lifecycle import env_option, json_option
 from tagline.cli.output import out, out_json, say
-from tagline.cli.top import at_top
+from tagline.cli.top import at_top, say_unpushed
 from tagline.clock import SystemClock
 from tagline.connectors import resolve_secret
-from tagline.errors import TaglineError
+from tagline.connectors.secrets import all_missing
+from tagline.domain.environment import EnvironmentConfig
+from tagline.errors import TaglineError, UsageError
 
 
 @click.command()
@@ -43,6 +47,20 @@ def run(environment: str, name: str, listen: str, log_format: str) -> None:
     It follows the branch env/NAME, performs what was decided, serves webhooks, sweeps, and reports on observed/NAME. With
     TAGLINE_DATABASE_URL=postgresql://... any number of agents, each in its own working copy, share the work of an environment.
     """
+    from tagline.domain.redaction import Redactor
+    from tagline.runtime.logs import Log, format_of
+
+    try:
+        _run(environment, name, listen, log_format)
+    except TaglineError as error:
+        if log_format != "json":
+            raise
+        log = Log(environment, say, clock=SystemClock(), redact=Redactor(), form=format_of(log_format))
+        log(f"{error.message}; {error.hint} ({error.code})", level="error")
+        raise click.exceptions.Exit(error.exit_code) from None
+
+
+def _run(environment: str, name: str, listen: str, log_format: str) -> None:
     from tagline.alm.decisions import GitDecisions
     from tagline.runtime.agent import Agent
     from tagline.runtime.logs import FORMAT_VARIABLE, LibraryLines, Log, format_of
@@ -59,7 +77,8 @@ def run(environment: str, name: str, listen: str, log_format: str) -> None:
     log = Log(environment, say, clock=clock, redact=redact, form=format_of(log_format))
     logging.getLogger().addHandler(LibraryLines(log))
     os.environ[FORMAT_VARIABLE] = log_format  # the workers write beside us
-    watch = Watch(rendered, agent=signed, state=Path(config.state), clock=clock, redact=redact, log=log)
+    with _all_that_is_missing([config.state_key, *rendered.alerts.channels, *_references(rendered)]):
+        watch = Watch(rendered, agent=signed, state=Path(config.state), clock=clock, redact=redact, log=log)
     decisions = GitDecisions(repo, environment, by=f"{signed} <agent@{environment}>", clock=clock)
     agent = Agent(
         environment,
@@ -75,7 +94,25 @@ def run(environment: str, name: str, listen: str, log_format: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    agent.run(stop)
+    with _all_that_is_missing([config.state_key, *rendered.alerts.channels, *_references(rendered)]):
+        agent.run(stop)
+    log(f"agent {signed} of {environment} has ended; what waits stays where it is")
+
+
+@contextmanager
+def _all_that_is_missing(references: list[str]) -> Iterator[None]:
+    """Where one secret is missing, name all that are, so that nobody sets them one by one."""
+    try:
+        yield
+    except UsageError as error:
+        every = all_missing(references, resolve_secret) if error.code == "secret-missing" else None
+        raise every or error from None
+
+
+def _references(config: EnvironmentConfig) -> list[str]:
+    from tagline.integration.credentials import needed_by
+
+    return [reference for each in config.connections.values() for _, reference in needed_by(each)]
 
 
 @click.command()
@@ -105,7 +142,9 @@ def shadow(
 
     repo = at_top()
     config = environments.render(repo, environment).config
-    found = shadows.look(repo.root, integration, config, last=last, keys=keys, clock=SystemClock())
+    say_unpushed(repo)
+    with _all_that_is_missing(_references(config)):
+        found = shadows.look(repo.root, integration, config, last=last, keys=keys, clock=SystemClock())
     if as_json:
         out_json([shadows.to_json(record) for record in found])
     else:

@@ -115,13 +115,14 @@ def record(
 
     repo = at_top()
     root, config = repo.root, environments.render(repo, environment).config
+    place = places.sandboxed(config) if in_sandbox else places.real(config, CLOCK)
     if not in_sandbox:
         urls = ", ".join(sorted(c.url for c in config.connections.values()))
         say(f"running live with pseudonymised records: this writes to {urls}")
     made = recording.record(
         root,
         load_from(root, integration),
-        places.sandboxed(config) if in_sandbox else places.real(config, CLOCK),
+        place,
         scenario=scenario,
         keys=keys,
         last=last,

@@ -47,12 +47,14 @@ class Policy:
     """What a client may do."""
 
     urls: tuple[str, ...]
-    """Roots whose hosts may be called; https only."""
+    """Roots whose hosts may be called; https only, unless `in_clear`."""
     governor: Governor
     is_read: Callable[[Call], bool] = is_plain_read
     """Whether a call changes nothing, and so may be repeated and passes the read-only guard."""
     read_only: bool = False
     ca_file: str = ""
+    in_clear: bool = False
+    """Whether http will do: for an address that is asked without any credential."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -60,13 +62,13 @@ class Http:
     """A client of one connection; raises nothing but `TaglineError`."""
 
     def __init__(self, policy: Policy, clock: Clock, transport: Transport | None = None) -> None:
-        hosts = frozenset(_host(url) for url in policy.urls)
+        hosts = frozenset(_host(url, policy.in_clear) for url in policy.urls)
         layer: Transport = _Bottom(transport or network(policy.ca_file), clock, policy.limits)
         layer = _Governed(layer, policy.governor)
         layer = _Retrying(layer, clock, policy.limits, policy.is_read)
         if policy.read_only:
             layer = _ReadOnly(layer, policy.is_read)
-        layer = _AllowedHosts(layer, hosts)
+        layer = _AllowedHosts(layer, hosts, policy.in_clear)
         # No proxy, netrc or certificate from the process's environment: what a client trusts is configuration.
         self._client = httpx.Client(
             transport=layer,
@@ -122,14 +124,15 @@ class _Layer(Transport):
 
 
 class _AllowedHosts(_Layer):
-    """Lets requests out to the connection's own hosts, over TLS, and follows nobody elsewhere."""
+    """Lets requests out to the connection's own hosts, over TLS unless told otherwise, and follows nobody elsewhere."""
 
-    def __init__(self, inner: Transport, hosts: frozenset[str]) -> None:
+    def __init__(self, inner: Transport, hosts: frozenset[str], in_clear: bool) -> None:
         super().__init__(inner)
         self._hosts = hosts
+        self._in_clear = in_clear
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = _host(str(request.url))
+        host = _host(str(request.url), self._in_clear)
         if host not in self._hosts:
             raise RefusedError(
                 f"{host} is no host of this connection",
@@ -218,7 +221,7 @@ class _Retrying(_Layer):
                     hint="set the connection's ca_file to the authority that signed it",
                 ) from None
             return TryAgainError(
-                f"{request.url.host} cannot be reached: {type(error).__name__}",
+                f"{_address(request)} cannot be reached: {type(error).__name__}",
                 code="remote-unreachable",
                 where=where,
                 hint="check the network and the connection's url",
@@ -227,7 +230,7 @@ class _Retrying(_Layer):
         except httpx.TransportError as error:
             if repeatable:
                 return TryAgainError(
-                    f"{request.url.host} did not answer: {type(error).__name__}",
+                    f"{_address(request)} did not answer: {type(error).__name__}",
                     code="remote-unreachable",
                     where=where,
                     hint="nothing to do unless it lasts; then ask the remote's operator",
@@ -327,17 +330,25 @@ def _timeout(limits: Limits) -> dict[str, float | None]:
     return httpx.Timeout(limits.read_s, connect=connect_s, pool=limits.read_s).as_dict()
 
 
-def _host(url: str) -> str:
-    """Host and port of an https URL; anything else is no host at all."""
+def _host(url: str, in_clear: bool) -> str:
+    """Host and port of an https URL; anything else is no host at all, but for http where it may be spoken."""
     with suppress(ValueError):  # a port that is no number, for example
         parts = urlsplit(url)
-        if parts.scheme == "https" and parts.hostname and parts.hostname.isascii():
-            return f"{parts.hostname}:{parts.port or 443}"
+        if parts.hostname and parts.hostname.isascii():
+            if parts.scheme == "https":
+                return f"{parts.hostname}:{parts.port or 443}"
+            if parts.scheme == "http" and in_clear:
+                return f"{parts.hostname}:{parts.port or 80}"
     raise UsageError(
         f"{url.partition(':')[0] or 'no scheme'}://{_shown(url)} is no https address",
         code="url-not-https",
         hint="write the connection's url with https:// and plain letters; credentials never travel in the clear",
     )
+
+
+def _address(request: httpx.Request) -> str:
+    """Host of a request, with the port where it is none that goes without saying."""
+    return request.url.host if request.url.port is None else f"{request.url.host}:{request.url.port}"
 
 
 def _shown(url: str) -> str:

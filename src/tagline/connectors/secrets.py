@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from tagline.errors import UsageError
+
+_SANDBOX: Final = re.compile(
+    r"TAGLINE_[A-Z0-9_]+_(SHOP_(PRIVATE_KEY|TOKEN|WEBHOOK_TOKEN)|CRM_(CLIENT|DEPLOY)_SECRET|FINANCE_CLIENT_SECRET|STATE_KEY)"
+)
+"""Variables that `tagline sandbox` prints."""
+
+
+def all_missing(references: Iterable[str], secrets: Callable[[str], str]) -> UsageError | None:
+    """One error for everything that is missing among some references; None where nothing is."""
+    absent = [(each, e) for each in dict.fromkeys(references) if (e := absence_of(each, secrets))]
+    if len(absent) < 2:
+        return absent[0][1] if absent else None
+    return UsageError(
+        f"there are no secrets at {', '.join(reference for reference, _ in absent)}",
+        code="secret-missing",
+        hint="; ".join(dict.fromkeys(error.hint for _, error in absent)),
+    )
 
 
 def absence_of(reference: str, secrets: Callable[[str], str]) -> UsageError | None:
@@ -49,7 +67,9 @@ def resolve_secret(reference: str) -> str:
     kind, _, place = reference.partition(":")
     if kind == "env":
         found = os.environ.get(place, "")
-        hint = f"set the environment variable {place}; for the local sandbox, tagline sandbox prints the export lines"
+        hint = f"set the environment variable {place}"
+        if _SANDBOX.fullmatch(place):
+            hint += "; for the local sandbox, tagline sandbox prints the export lines"
     elif kind == "file":
         try:
             found = Path(place).read_text(encoding="utf-8")

@@ -130,6 +130,9 @@ class Plan(Value):
     integration: str
     release: Release
     current: Deployment | None
+    """What was decided last."""
+    running: Deployment | None
+    """What works as far as it is known; another one where the one decided last failed and never worked."""
     head: str | None
     """Commit of the environment branch it was made on; None when there is none yet."""
     config_digest: str

@@ -273,11 +273,17 @@ def require(condition: bool, *, cause: str, message: str = "", hint: str = "", f
         reject(cause, message or f"requirement {cause} does not hold", hint=hint, field=field)
 
 
-def reject(cause: str, message: str, *, hint: str = "", field: str = "") -> NoReturn:
-    """End this record as a dead letter with a cause, the field it is about and the next action."""
+def reject(cause: str, message: str, *, hint: str = "", field: str | Sequence[str] = "") -> NoReturn:
+    """
+    End this record as a dead letter with a cause, the fields it is about and the next action.
+
+    Args:
+        field: One or several paths, elements of a list counted from 0 (`OrderItemList.1.ItemID`), as overrides name them.
+    """
+    fields = (field,) if isinstance(field, str) else tuple(field)
     raise RecordError(
         message,
         code=cause,
         hint=hint,
-        details=({"field": field, "reason": message},) if field else (),
+        details=tuple({"field": each, "reason": message} for each in fields if each),
     )

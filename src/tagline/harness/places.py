@@ -49,7 +49,7 @@ def real(config: EnvironmentConfig, clock: Clock) -> Place:
             f"{config.environment} does not allow recording, since it writes pseudonymised records there",
             code="recording-not-allowed",
             where={"environment": config.environment},
-            hint="record in a development environment, or set policy.recording = true in its file",
+            hint="record in a development environment, whose file says policy.recording = true, such as --env dev; never in production",
         )
     ca_files = {c.ca_file for c in config.connections.values()}
     if len(ca_files) > 1:

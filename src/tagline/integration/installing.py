@@ -118,6 +118,11 @@ def _bring(
             changes.insert(0, f"version {made.version} in place of {there.version}")
         if not changes:
             return []
-    told(f"{session.name}: importing {made.name} {made.version} into {session.url}")
+    why = (
+        f"for {', '.join(changes)}"
+        if there is not None
+        else f"since no solution of that name is installed there{'' if changes else ', though its tables stand'}"
+    )
+    told(f"{session.name}: importing {made.name} {made.version} into {session.url}, {why}")
     importing.import_solution(session, to_zip(made, managed=is_managed), lambda step: told(f"  {step}"))
     return changes or [f"version {made.version}"]

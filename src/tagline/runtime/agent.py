@@ -27,6 +27,7 @@ from tagline.errors import RefusedError, TaglineError, TryAgainError
 from tagline.runtime import deployed, locks, stages
 from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.desk import with_metrics
+from tagline.runtime.failures import Failures
 from tagline.runtime.intake import CLOSED, Intake, away
 from tagline.runtime.key_ring import ring_at
 from tagline.runtime.notices import Listener
@@ -94,7 +95,9 @@ class Agent:
     ) -> None:
         self._watch = watch
         self._topic = f"decisions of {environment}"
-        self._announcement = f"agent {name} of {environment}: webhooks at {config.public_url}, state in {state}; Ctrl-C ends it"
+        self._announcement = (
+            f"agent {name} of {environment}: {_doors(config)}, state in {state}; Ctrl-C ends it"
+        )
         self._config = config
         self._decisions = decisions
         self._state = state
@@ -109,8 +112,9 @@ class Agent:
         self._log = log
         self._bell = threading.Event()
         """Rung when a worker ends or the agent is to stop."""
-        self._failed: set[str] = set()
-        """Deployments that failed; not tried again, another decision is another id."""
+        self._failures = Failures()
+        self._decided: Mapping[str, Deployment] = {}
+        """By integration, as last read."""
         self._rollbacks: dict[str, _Rollback] = {}
         self._held: frozenset[tuple[str, str]] = frozenset()
         """(integration, closure), as last read."""
@@ -196,7 +200,7 @@ class Agent:
         self._now.hourly.step()
         self._reporter.send()
         if self._watch:
-            self._watch.look(self._now.posts.healths())
+            self._watch.look(self._now.posts.healths(), self._failures.of(self._decided.values()))
 
     def run(self, stop: threading.Event) -> None:
         """Start, reconcile until `stop` is set, then drain and end."""
@@ -264,6 +268,8 @@ class Agent:
             self._reporter.trouble(self._topic, f"cannot be read, what runs goes on: {reason(error)}")
             return None
         self._reporter.trouble(self._topic, "")
+        if desired.head is not None:
+            self._decided = desired.deployments
         self._held = frozenset((hold.integration, hold.closure) for hold in desired.holds)
         return desired
 
@@ -280,9 +286,9 @@ class Agent:
         post = self._now.posts.get(integration)
         if wanted is None:
             self._retire(integration)
-        elif (post and post.deployment.id == wanted.id) or wanted.id in self._failed:
+        elif post and post.deployment.id == wanted.id:
             return
-        else:
+        elif not self._failures.is_given_up(wanted.id, self._clock.now()):
             self._perform(wanted)
 
     def _perform(self, wanted: Deployment) -> None:
@@ -291,9 +297,10 @@ class Agent:
         try:
             new = stages.prepare(means, wanted)
         except Exception as error:  # noqa: BLE001 - whatever it is, a deployment that is held may not profit from it
-            self._fail(wanted, as_ours(error))
+            self._fail(wanted, as_ours(error), may_pass=True)
             self._fall_back(wanted)
             return
+        self._failures.forget(wanted.id)
         post = posts.leave(wanted.integration)
         before = post.deployment if post else None
         try:
@@ -335,15 +342,15 @@ class Agent:
         """Let what worked before work again, unless it failed here itself or is held."""
         if self._is_held(deployment):
             self._log(f"{deployment.id}: is held and does not work again; what comes in waits")
-        elif deployment.id not in self._failed:
+        elif deployment.id not in self._failures:
             self._now.posts.give_back(deployment)
 
     def _is_held(self, deployment: Deployment) -> bool:
         return (deployment.integration, deployment.closure) in self._held
 
-    def _fail(self, deployment: Deployment, error: TaglineError) -> None:
-        self._failed.add(deployment.id)
-        self._reporter.report(deployment, "failed", error.message, code=error.code)
+    def _fail(self, deployment: Deployment, error: TaglineError, *, may_pass: bool = False) -> None:
+        if self._failures.add(deployment.id, error, self._clock.now(), may_pass=may_pass):
+            self._reporter.report(deployment, "failed", error.message, code=error.code)
 
     def _retire(self, integration: str) -> None:
         """The environment no longer has this integration."""
@@ -433,6 +440,13 @@ class Agent:
         if "activity" in message:
             told = ", ".join(f"{what} {value}" for what, value in message["activity"].items() if value)
             self._log(f"{deployment}: {told or 'goes on'}")
+            why = message.get("stopped")
+            self._reporter.trouble(
+                f"{deployment}: its worker",
+                f"has stopped: {why['message']} ({message['activity']['stopped']}); next: {why['hint']}"
+                if why
+                else "",
+            )
         if "trouble" in message:
             told = message["trouble"]
             self._reporter.trouble(f"{deployment}: {told['topic']}", told["reason"])
@@ -474,6 +488,11 @@ class _Rollback:
     deployment: Deployment
     reason: str
     hold: bool
+
+
+def _doors(config: AgentSection) -> str:
+    where = f"listens on {config.listen}" if config.listen else "takes no webhooks"
+    return f"{where}, webhooks are registered at {config.public_url}"
 
 
 def _lock(path: Path) -> IO[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from tagline.runtime import locks
 from tagline.runtime.back_fills import BackFill, BackFills
 from tagline.runtime.endings import THROTTLED
 
+ASKED: Final = 50
+"""Named keys that the source is asked for at once, to see whether it has them."""
 KEYS: Final = 500
 """Named keys that are put into the inbox in one commit."""
 
@@ -50,6 +52,19 @@ class Origin:
 def count(origin: Origin, selection: Selection) -> int | None:
     """How many records that is; None where the source does not say."""
     return len(selection.keys) or origin.connector.count(origin.model, selection.days)
+
+
+def absent(origin: Origin, keys: Sequence[str]) -> tuple[str, ...]:
+    """Which of some named records the source does not have; none where it cannot be asked now, since their runs will tell."""
+    missing: list[str] = []
+    for start in range(0, len(keys), ASKED):
+        part = keys[start : start + ASKED]
+        try:
+            fetched = origin.connector.fetch(origin.model, part)
+        except TryAgainError:
+            continue
+        missing += [key for key in part if key not in fetched.records and key not in fetched.malformed]
+    return tuple(missing)
 
 
 def fill(back_fills: BackFills, origin: Origin, selection: Selection, clock: Clock) -> Iterator[BackFill]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tagline.domain.alerting import Trouble
+from tagline.runtime.endings import THROTTLED
 
 SWEEP_SLACK: Final = timedelta(minutes=5)
 """What a sweep may be late besides its own period: a page of a backlog takes as long."""
@@ -46,6 +47,24 @@ class SweepHealth:
 
 
 @dataclass(frozen=True)
+class FailedDeployment:
+    """A deployment that is decided and could not be brought to work here."""
+
+    integration: str
+    deployment: str
+    version: str
+    code: str
+    message: str
+    hint: str
+    since: datetime
+    again_at: datetime | None
+    """When it is tried again by itself; None where only another decision helps."""
+
+    def __str__(self) -> str:
+        return f"{self.deployment} ({self.version})"
+
+
+@dataclass(frozen=True)
 class Health:
     """What one agent knows; `at` tells how old that is."""
 
@@ -56,6 +75,7 @@ class Health:
     sweeps: Sequence[SweepHealth] = ()
     troubles: Sequence[Trouble] = ()
     """What keeps integrations from their work now."""
+    failed: Sequence[FailedDeployment] = ()
     waiting: Mapping[str, int] | None = None
     """By lane; None while the state database cannot be read."""
     oldest_s: float = 0.0
@@ -64,11 +84,18 @@ class Health:
     """Those that are on: kind and subject."""
 
     @property
+    def stops(self) -> tuple[Trouble, ...]:
+        """Workers that live and do nothing; one whose remote's budget is used up goes on by itself, and `budget` tells it."""
+        return tuple(each for each in self.troubles if not each.about and each.code != THROTTLED)
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """Why the agent is not well; an alarm about its remotes alone is none."""
         return (
             *(["the state database cannot be read"] if self.waiting is None else []),
             *(f"{post.integration} has no worker" for post in self.posts if not post.has_worker),
+            *(f"the worker of {each.integration} has stopped ({each.code})" for each in self.stops),
+            *(f"{each} is decided and does not work here ({each.code})" for each in self.failed),
             *(f"the sweep of {each.integration}/{each.flow} is late" for each in self.sweeps if each.is_late),
         )
 
@@ -105,6 +132,29 @@ class Health:
                     "since": each.since.isoformat(timespec="seconds"),
                 }
                 for each in self.troubles
+            ],
+            "stopped": [
+                {
+                    "integration": each.integration,
+                    "code": each.code,
+                    "message": each.message,
+                    "hint": each.hint,
+                    "since": each.since.isoformat(timespec="seconds"),
+                }
+                for each in self.stops
+            ],
+            "failed": [
+                {
+                    "integration": each.integration,
+                    "deployment": each.deployment,
+                    "version": each.version,
+                    "code": each.code,
+                    "message": each.message,
+                    "hint": each.hint,
+                    "since": each.since.isoformat(timespec="seconds"),
+                    "again_at": each.again_at.isoformat(timespec="seconds") if each.again_at else None,
+                }
+                for each in self.failed
             ],
             "waiting": None if self.waiting is None else dict(self.waiting),
             "oldest_s": round(self.oldest_s, 1),

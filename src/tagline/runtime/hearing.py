@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from tagline.domain.alert_rules import CALM_FOR
@@ -39,7 +40,9 @@ class Hearing:
                 self._sweeps[deployment] = {name: timedelta(seconds=every) for name, every in sweeps.items()}
             if "activity" in message:
                 code = message["activity"].get("stopped", "")
-                self._note(integration, "", "" if code in HANDED_OVER else code, now)
+                self._note(
+                    integration, "", "" if code in HANDED_OVER else code, now, message.get("stopped", {})
+                )
             if "trouble" in message:
                 told = message["trouble"]
                 code = _CODE.search(told["reason"])
@@ -71,7 +74,14 @@ class Hearing:
             taken, self._counts = self._counts, []
         return taken
 
-    def _note(self, integration: str, what: str, code: str, now: datetime) -> None:
+    def _note(
+        self,
+        integration: str,
+        what: str,
+        code: str,
+        now: datetime,
+        words: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         known = self._troubles.get((integration, what))
         if not code:
             if known and known.ended is None:
@@ -79,4 +89,11 @@ class Hearing:
             return
         # One that comes back at once is the same: between two tries a paused worker looks well.
         since = known.since if known and (known.ended is None or now - known.ended < CALM_FOR) else now
-        self._troubles[integration, what] = Trouble(integration, code, since, what)
+        self._troubles[integration, what] = Trouble(
+            integration,
+            code,
+            since,
+            what,
+            message=words.get("message", ""),
+            hint=words.get("hint", ""),
+        )

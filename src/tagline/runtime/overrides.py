@@ -112,10 +112,19 @@ class Overrides:
         for key, values in found.items():
             try:
                 changed[key] = applied(records[key], values, key, key_of)
-            except ValueError as error:
-                errors[key] = _misfit(flow, key, str(error), values)
+            except MisfitError as error:
+                errors[key] = _misfit(flow, key, error)
                 del changed[key]
         return changed, errors
+
+
+class MisfitError(ValueError):
+    """Overrides that a record cannot take; says why and never a value."""
+
+    def __init__(self, reason: str, paths: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.paths = paths
+        """Of those that do not fit."""
 
 
 def applied(
@@ -125,15 +134,19 @@ def applied(
     The record with values at their paths.
 
     Raises:
-        ValueError: A path is not there, a value does not fit, or the record would be another one; never says a value.
+        MisfitError: A path is not there, a value does not fit, or the record would be another one.
     """
+    moving = []
     for path, value in values.items():
         try:
-            record = replaced(record, path, value)
+            changed = replaced(record, path, value)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise MisfitError(f"{path}: {error}", [path]) from None
+        if key_of is not None and key_of(changed) != key_of(record):
+            moving.append(path)
+        record = changed
     if key_of is not None and key_of(record) != key:
-        raise ValueError("with its overrides it would be another record")
+        raise MisfitError("with its overrides it would be another record", moving)
     return record
 
 
@@ -188,13 +201,13 @@ def _withdraw(conn: sa.Connection, which: sa.ColumnElement[bool], by: str, now: 
     return conn.execute(ended).rowcount
 
 
-def _misfit(flow: str, key: str, reason: str, paths: Mapping[str, Any]) -> RecordError:
+def _misfit(flow: str, key: str, misfit: MisfitError) -> RecordError:
     return RecordError(
-        f"an override does not fit record {key}: {reason}",
+        f"an override does not fit record {key}: {misfit}",
         code="override-not-fitting",
         where={"flow": flow, "record": key},
         hint="`tagline dead-letters overrides list` shows it; withdraw it or set it anew, then redrive",
-        details=tuple({"field": path, "reason": "overridden"} for path in paths),
+        details=tuple({"field": path, "reason": "the override does not fit"} for path in misfit.paths),
     )
 
 

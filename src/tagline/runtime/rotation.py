@@ -63,6 +63,19 @@ def sealing_key(conn: sa.Connection, ring: KeyRing, now: datetime) -> Key:
     return key
 
 
+def check(database: Database, ring: KeyRing) -> None:
+    """
+    See that a ring holds the key that encrypts now, where there is one yet.
+
+    Raises:
+        TryAgainError: It does not (code `key-ring-behind`).
+    """
+    with database.read() as conn:
+        active = _active(conn)
+    if active is not None and ring.get(active) is None:
+        raise _behind(active)
+
+
 def rotate(database: Database, ring: KeyRing, file: Callable[[], RingFile], clock: Clock) -> KeyUse:
     """
     Make another key the active one: the ring's first where it never was active before, else a new one.
@@ -242,5 +255,6 @@ def _behind(active: str) -> TryAgainError:
         f"the key ring of this machine does not hold key {active}, under which the state is encrypted now",
         code="key-ring-behind",
         where={"key": active},
-        hint="copy the key ring from the machine where `tagline keys rotate` was run; nothing was written, and work goes on by itself then",
+        hint="copy the key ring from the machine where `tagline keys rotate` was run, and work goes on by itself; where `agent.state_key` "
+        "was changed, `tagline deploy` again, since workers read the deployed configuration",
     )

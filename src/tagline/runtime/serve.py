@@ -233,5 +233,5 @@ def _taken(host: str, port: int, error: OSError) -> TryAgainError:
     return TryAgainError(
         f"cannot listen on {host}:{port}: {error.strerror or type(error).__name__}",
         code="listen-taken",
-        hint="stop the program that has the address, or choose another in `agent.listen`",
+        hint="stop the program that has the address, or choose another in `agent.listen`, or for this agent alone with `--listen`",
     )

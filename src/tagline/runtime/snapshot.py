@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tagline.runtime.database import Database
 from tagline.runtime.places import PostgresSchema, SqliteFile
-from tagline.runtime.tables import WAITING, Instant, cursors, dead_letters, inbox
+from tagline.runtime.tables import UNRESOLVED, WAITING, Instant, cursors, dead_letters, inbox
 
 RATE_OVER: Final = timedelta(hours=1)
 Flow = tuple[str, str]
@@ -23,9 +23,9 @@ class Snapshot:
     """The state database at an instant."""
 
     ended: Mapping[Flow, int]
-    """Records that ended within `RATE_OVER`."""
+    """Records that ended within `RATE_OVER`, each once, however often it was run."""
     dead: Mapping[Flow, int]
-    """Those of them that were set aside."""
+    """Those of them that were set aside, and had not been before."""
     oldest: Mapping[str, datetime]
     """By integration: when the live record came that has waited longest, or is in hand longest."""
     waiting: Mapping[tuple[str, str], int]
@@ -45,15 +45,19 @@ def take(database: Database, now: datetime) -> Snapshot:
         TryAgainError: It cannot be read now (code `state-unavailable`).
     """
     with database.read() as conn:
-        state = sa.select(inbox.c.integration, inbox.c.flow, inbox.c.state, sa.func.count().label("number"))
-        ends = state.where(inbox.c.ended_at >= now - RATE_OVER, inbox.c.state.in_(["done", "dead"]))
-        ended: dict[Flow, int] = {}
-        dead: dict[Flow, int] = {}
-        for row in conn.execute(ends.group_by(inbox.c.integration, inbox.c.flow, inbox.c.state)):
-            flow = (row.integration, row.flow)
-            ended[flow] = ended.get(flow, 0) + row.number
-            if row.state == "dead":
-                dead[flow] = row.number
+        records = sa.select(
+            inbox.c.integration, inbox.c.flow, sa.func.count(sa.distinct(inbox.c.key)).label("number")
+        ).group_by(inbox.c.integration, inbox.c.flow)
+        lately = inbox.c.ended_at >= now - RATE_OVER
+        ended = conn.execute(records.where(lately, inbox.c.state.in_(["done", "dead"])))
+        known = sa.exists().where(
+            dead_letters.c.integration == inbox.c.integration,
+            dead_letters.c.flow == inbox.c.flow,
+            dead_letters.c.key == inbox.c.key,
+            dead_letters.c.first_at < now - RATE_OVER,
+            UNRESOLVED,
+        )
+        dead = conn.execute(records.where(lately, inbox.c.state == "dead", ~known))
         oldest = conn.execute(
             sa.select(inbox.c.integration, sa.func.min(inbox.c.received_at, type_=Instant).label("at"))
             .where(inbox.c.state == "received", inbox.c.lane == "live")
@@ -71,8 +75,8 @@ def take(database: Database, now: datetime) -> Snapshot:
         )
         swept = conn.execute(sa.select(cursors.c.integration, cursors.c.flow, cursors.c.updated))
         return Snapshot(
-            ended=ended,
-            dead=dead,
+            ended={(row.integration, row.flow): row.number for row in ended},
+            dead={(row.integration, row.flow): row.number for row in dead},
             oldest={row.integration: row.at for row in oldest},
             waiting={(row.integration, row.lane): row.number for row in waiting},
             swept={(row.integration, row.flow): row.updated for row in swept},

@@ -19,8 +19,9 @@ from tagline.domain.environment import Connection
 from tagline.domain.exchange import Connector
 from tagline.domain.lifecycle import Deployment
 from tagline.errors import RefusedError, TaglineError, TryAgainError, UsageError
-from tagline.runtime import deployed
+from tagline.runtime import deployed, rotation
 from tagline.runtime.intake import Door, Hook, Intake
+from tagline.runtime.key_ring import ring_at
 from tagline.runtime.store import Store
 from tagline.runtime.supervisor import ANSWER_S, Hello, Spawn, WorkerProcess
 
@@ -118,6 +119,7 @@ def prepare(means: Means, deployment: Deployment) -> Running:
     A webhook that cannot be registered from this machine is a note: it is a hint, and the sweep goes on without it.
     """
     means.materialise(deployment, directory(means.state, deployment))
+    _check_ring(means, deployment)
     running = launch(means, deployment)
     before = means.intake.door(deployment.integration)
     try:
@@ -131,6 +133,12 @@ def prepare(means: Means, deployment: Deployment) -> Running:
     for note in notes:
         means.log(f"{deployment.id}: {note}")
     return replace(running, notes=tuple(notes))
+
+
+def _check_ring(means: Means, deployment: Deployment) -> None:
+    """See that a worker could write: it reads the ring that its own deployment names, which may be an older one."""
+    environment = deployed.config(directory(means.state, deployment))
+    rotation.check(means.store.database, ring_at(environment.agent.state_key, means.secret))
 
 
 def _subscribe(means: Means, running: Running) -> list[str]:

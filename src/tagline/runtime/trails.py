@@ -20,6 +20,7 @@ from tagline.runtime import notes
 from tagline.runtime.database import Database
 from tagline.runtime.images import Images, key_from_text
 from tagline.runtime.overrides import RecordId
+from tagline.runtime.privacy import ERASED
 from tagline.runtime.tables import (
     ENDED,
     cross_references,
@@ -164,8 +165,7 @@ class Trails:
         for note in notes.of(conn, self._images, list(numbers)):
             what = f"letter {note.letter}" + (f": {note.text}" if note.text else "")
             yield Step(note.at, note.what, record, what, author=note.author)
-        for row in _of_record(conn, overrides, record, overrides.c.key):
-            yield from self._override(record, row, values)
+        yield from self._overrides(record, _of_record(conn, overrides, record, overrides.c.key), values)
 
     def _effect(self, record: RecordId, row: sa.RowMapping, values: bool) -> Step:
         settled = row["settled_at"]
@@ -179,7 +179,12 @@ class Trails:
             + (f" {row['action']}" if row["action"] else ""),
             outcome
             + (f" ({row['code']})" if row["code"] else "")
-            + (f" after {(settled - row['intended_at']).total_seconds():.3f} s" if settled else ""),
+            + (f" after {(settled - row['intended_at']).total_seconds():.3f} s" if settled else "")
+            + (
+                f"; values erased {row['erased_at']:%Y-%m-%d %H:%M:%S}Z by {row['erased_by']}"
+                if row["erased_at"]
+                else ""
+            ),
             row["deployment"],
             fields=self._changes(row, values),
         )
@@ -196,18 +201,28 @@ class Trails:
             if not (name in before and name in after and same(before[name], after[name]))
         )
 
-    def _override(self, record: RecordId, row: sa.RowMapping, values: bool) -> Iterator[Step]:
-        value = None
-        if values:
-            try:
-                value = (self._images.unseal(row["value"], row["key_id"]) or {}).get("value")
-            except TaglineError:
-                value = notes.UNREADABLE
-        fields = (Change(row["path"], after=value),)
-        what = f"override {row['id']}"
-        yield Step(row["set_at"], "override", record, what, author=row["set_by"], fields=fields)
-        if row["withdrawn_at"] is not None:
-            yield Step(row["withdrawn_at"], "withdrawn", record, what, author=row["withdrawn_by"])
+    def _overrides(self, record: RecordId, rows: Sequence[sa.RowMapping], values: bool) -> Iterator[Step]:
+        # Set anew is one transaction: the former is withdrawn at the instant at which the new one is set.
+        earlier = {(row["path"], row["withdrawn_at"]): row["id"] for row in rows}
+        later = {(row["path"], row["set_at"]): row["id"] for row in rows}
+        for row in rows:
+            what = f"override {row['id']}"
+            former = earlier.get((row["path"], row["set_at"]), row["id"])
+            told = f"{what} in place of {former}" if former < row["id"] else what
+            fields = (Change(row["path"], after=self._put(row) if values else None),)
+            yield Step(row["set_at"], "override", record, told, author=row["set_by"], fields=fields)
+            ended = row["withdrawn_at"]
+            if ended is not None and later.get((row["path"], ended), 0) <= row["id"]:
+                yield Step(ended, "withdrawn", record, what, author=row["withdrawn_by"])
+
+    def _put(self, row: sa.RowMapping) -> Any:
+        """What an override puts in place, or why that cannot be told."""
+        if row["value"] is None:
+            return ERASED
+        try:
+            return (self._images.unseal(row["value"], row["key_id"]) or {}).get("value")
+        except TaglineError:
+            return notes.UNREADABLE
 
 
 def _as_source(conn: sa.Connection, key: str, sources: Sequence[Source]) -> Iterator[RecordId]:

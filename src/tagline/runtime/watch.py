@@ -22,7 +22,17 @@ from tagline.connectors.checkup import last_day
 from tagline.connectors.http import Transport
 from tagline.connectors.secrets import resolve_secret
 from tagline.domain.alert_rules import judge
-from tagline.domain.alerting import Alert, BudgetFacts, Facts, FlowFacts, Kind, Trouble, message, occasion
+from tagline.domain.alerting import (
+    HEARTBEAT,
+    Alert,
+    BudgetFacts,
+    Facts,
+    FlowFacts,
+    Kind,
+    Trouble,
+    message,
+    occasion,
+)
 from tagline.domain.environment import EntraConnection, EnvironmentConfig, Identity
 from tagline.domain.redaction import Redactor
 from tagline.errors import TaglineError, UsageError
@@ -34,9 +44,9 @@ from tagline.runtime.budget_rows import keep_in
 from tagline.runtime.channels import Channel, Send, apprise_sender, ticket
 from tagline.runtime.counts import Counts
 from tagline.runtime.deliveries import Deliveries
-from tagline.runtime.health import Health, PostHealth, SweepHealth
+from tagline.runtime.health import FailedDeployment, Health, PostHealth, SweepHealth
 from tagline.runtime.hearing import Hearing
-from tagline.runtime.heartbeat import Heartbeat
+from tagline.runtime.heartbeat import IN_CLEAR, Heartbeat
 from tagline.runtime.intake import Inbox
 from tagline.runtime.metrics import Metrics
 from tagline.runtime.reporter import reason
@@ -49,6 +59,8 @@ EVERY: Final = timedelta(seconds=15)
 EXPIRIES_EVERY: Final = timedelta(hours=1)
 END_S: Final = 3.0
 """What an agent that ends waits for each of its channels."""
+MISSED: Final = timedelta(minutes=3)
+"""For so long may beats go unanswered before that is an alarm."""
 BRIM: Final = 0.98
 """Share of a binding limit that counts as all of it."""
 
@@ -92,11 +104,17 @@ class Watch:
         self.metrics = Metrics(config.environment, version("tagline")) if config.telemetry.metrics else None
         rules = config.alerts
         self._channels = [Channel(each, sender(each, secret(each))) for each in rules.channels]
-        self._heartbeat = (
-            Heartbeat(secret(rules.heartbeat_url), clock, transport) if rules.heartbeat_url else None
-        )
         self._books: _Books | None = None
         self._began = clock.now()
+        self._heartbeat: Heartbeat | None = None
+        self._heartbeat_wrong: TaglineError | None = None
+        """Why there is none, though one is configured."""
+        self._unheard_since: datetime | None = None
+        if rules.heartbeat_url:
+            try:
+                self._heartbeat = Heartbeat(secret(rules.heartbeat_url), clock, transport)
+            except TaglineError as error:
+                self._heartbeat_wrong = error
         self._next: datetime | None = None
         self._expiries: tuple[datetime, Mapping[str, date]] | None = None
         self._full_since: dict[str, datetime] = {}
@@ -110,6 +128,10 @@ class Watch:
         """The state database is open; returns it as the intake is to see it."""
         self._books = _Books(store, self._fellow(store), self._state, self._clock)
         self._began = self._clock.now()
+        if self._heartbeat_wrong:
+            self._trouble(HEARTBEAT, reason(self._heartbeat_wrong))
+        elif self._heartbeat and self._heartbeat.is_in_clear:
+            self._log(f"{HEARTBEAT}: {IN_CLEAR}")
         return Deliveries(store, store, self._config.environment, self._counts, self._traces, self._clock)
 
     def _fellow(self, store: Store) -> str:
@@ -137,14 +159,19 @@ class Watch:
         """Take a line of a worker; called from its thread."""
         self._hearing.hear(deployment, told, self._clock.now())
 
-    def look(self, posts: Sequence[PostHealth]) -> None:
-        """Look, if it is time to; called from the agent's care loop."""
+    def look(self, posts: Sequence[PostHealth], failed: Sequence[FailedDeployment] = ()) -> None:
+        """
+        Look, if it is time to; called from the agent's care loop.
+
+        Args:
+            failed: Decided deployments that could not be brought to work here.
+        """
         now = self._clock.now()
         if self._books is None:
             return
         if self._next is None or now >= self._next:
             self._next = now + EVERY
-            self._quietly("the watch", lambda: self._look(self._opened, posts, now))
+            self._quietly("the watch", lambda: self._look(self._opened, posts, failed, now))
         self._quietly("alerts", lambda: self._tell(self._opened, now))
         if self._heartbeat:
             self._beat(now, is_well=self.health.is_well)
@@ -164,7 +191,17 @@ class Watch:
         assert self._heartbeat is not None
         ended, wrong = self._heartbeat.look(now, is_well=is_well, timeout_s=timeout_s)
         if ended:
-            self._trouble("heartbeat", reason(wrong) if wrong else "")
+            self._unheard_since = (self._unheard_since or now) if wrong else None
+            self._trouble(HEARTBEAT, reason(wrong) if wrong else "")
+
+    def _silent_channels(self, now: datetime) -> Mapping[str, datetime]:
+        """Channels that take nothing, and the heartbeat where nobody hears it, with since when."""
+        found = {each.name: each.failing_since for each in self._channels if each.failing_since}
+        if self._heartbeat_wrong:
+            found[HEARTBEAT] = self._began
+        elif self._unheard_since and now - self._unheard_since >= MISSED:
+            found[HEARTBEAT] = self._unheard_since
+        return found
 
     @property
     def _opened(self) -> _Books:
@@ -173,15 +210,30 @@ class Watch:
 
     # Looking
 
-    def _look(self, books: _Books, posts: Sequence[PostHealth], now: datetime) -> None:
+    def _look(
+        self,
+        books: _Books,
+        posts: Sequence[PostHealth],
+        failed: Sequence[FailedDeployment],
+        now: datetime,
+    ) -> None:
         try:
             seen: Snapshot | None = snapshots.take(books.store.database, now)
         except TaglineError:
             seen = None
-        troubles = self._hearing.troubles(now)
+        troubles = [
+            replace(each, message=self._redact(each.message), hint=self._redact(each.hint))
+            for each in self._hearing.troubles(now)
+        ]
         budgets = self._budgets(books.keep) if seen else {}
         sweeps = [each for post in posts for each in self._sweeps(post, seen, now)]
-        self.health = self._fares(posts, sweeps, troubles, seen, now)
+        self.health = replace(
+            self._fares(posts, sweeps, troubles, seen, now),
+            failed=tuple(
+                replace(each, message=self._redact(each.message), hint=self._redact(each.hint))
+                for each in failed
+            ),
+        )
         if seen:
             facts = self._facts(books, seen, posts, troubles, budgets, now)
             judged = judge(facts, self._config.alerts, books.alerts.standing())
@@ -234,13 +286,17 @@ class Watch:
                 BudgetFacts(name, used, used_today, self._full_since.get(name))
                 for name, (used, used_today) in budgets.items()
             ),
-            remotes=tuple(troubles),
+            remotes=tuple(each for each in troubles if each.about),
+            stops=tuple(each for each in troubles if not each.about),
+            failed=tuple(
+                Trouble(each.integration, each.code, each.since, str(each)) for each in self.health.failed
+            ),
             workers=self._without_worker(posts, now),
             webhooks={
                 f"{post.integration}/{name}": post.since for post in posts for name in post.unregistered
             },
             gone=books.fellows.gone(now),
-            channels={each.name: each.failing_since for each in self._channels if each.failing_since},
+            channels=self._silent_channels(now),
             state_bytes=seen.state_bytes,
             state_budget=self._config.retention.max_bytes,
         )
@@ -340,7 +396,10 @@ class Watch:
         for alert, said in untold:
             channels = self._others(alert)
             told = ticket(alert, said, alert.told_at or now)
-            if not channels or any(channel.has_told(told) for channel in channels):
+            # What nobody could be told of yet is told to the first channel there is, unless it is over by then.
+            if any(channel.has_told(told) for channel in channels) or (
+                not channels and alert.state == "resolved"
+            ):
                 books.alerts.tell(alert, said, now)
 
     def _others(self, alert: Alert) -> list[Channel]:

@@ -241,6 +241,11 @@ class Worker:
         }
         return {**self._sweeps.troubles, **away}
 
+    @property
+    def stopped(self) -> TaglineError | None:
+        """What makes it pause; None while it goes on."""
+        return self._stopped
+
     def stop(self) -> None:
         """End this life of the engine; nothing may be in hand."""
         self._engine.stop()

@@ -4,7 +4,7 @@ A worker: one process that runs one deployment, spoken to in lines.
     python -m tagline.runtime.worker_process <directory> --state <state>
 
 It says, one JSON object a line: `{"hello": …}` when its code and settings are good, `{"started": true}` once it has
-taken up the work, `{"activity": …}` after each batch, `{"counts": …}` when it has counted something, `{"trouble": …}` when a sweep fails, a remote is away, or it works again,
+taken up the work, `{"activity": …}` after each batch, with `"stopped": …` beside it while something keeps it from all work, `{"counts": …}` when it has counted something, `{"trouble": …}` when a sweep fails, a remote is away, or it works again,
 `{"drained": true}` at its end, or `{"failed": …}`.
 It hears `start`, `wake` and `drain`; the end of its input and SIGTERM mean drain too, so that it never outlives
 its agent by more than a batch. Between batches it waits for a line or for the next due instant; it never polls.
@@ -265,7 +265,7 @@ def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int, counts: 
     troubles: Mapping[str, TaglineError] = {}
     while True:
         if done.records or swept or done.stopped != stopped:
-            _say(say, {"activity": {**asdict(done), "swept": swept}})
+            _say(say, {"activity": {**asdict(done), "swept": swept}, **_why(worker.stopped)})
         counted = counts.take()
         if counted:
             _say(say, {"counts": counted})
@@ -282,6 +282,10 @@ def _work(worker: Worker, clock: SystemClock, orders: Orders, say: int, counts: 
             return
         swept = worker.sweep()
         done = worker.work()
+
+
+def _why(stopped: TaglineError | None) -> Mapping[str, Any]:
+    return {"stopped": {"message": stopped.message, "hint": stopped.hint}} if stopped else {}
 
 
 def _settings(integration: Integration, environment: EnvironmentConfig) -> Settings:

@@ -38,7 +38,6 @@ from tagline.domain.query import Query
 from tagline.domain.schema import Schema
 from tagline.errors import UsageError
 
-
 log = logging.getLogger("tagline.shift4shop")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -31,6 +31,21 @@ _FORMATS: Final = (
 )
 """The first is what recorded traffic holds, the third and fourth stand in the vendor's samples, the last in free texts (reference section 4)."""
 
+_USUAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
+
+
+def _usual(text: str) -> datetime:
+    """A time of the first format, which nearly all have, in a tenth of the time that a format takes."""
+    if not _USUAL.fullmatch(text):
+        raise ValueError
+    return datetime.fromisoformat(text)
+
+
+def _reader(form: str) -> Callable[[str], datetime]:
+    return lambda text: datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the store's, added by who calls
+
+
+_READERS: Final = (_usual, *map(_reader, _FORMATS))
 
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 """No body of v2 was ever recorded: an offset or a longer fraction, should it have one, is read as what it says."""
@@ -110,9 +125,9 @@ def to_instant(value: object, zone: ZoneInfo) -> datetime | None:
     text = value.strip()
     if not text:
         return None
-    for form in _FORMATS:
+    for read in _READERS:
         try:
-            local = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the store's, added next
+            local = read(text)
         except ValueError:
             continue
         try:
@@ -166,6 +181,8 @@ def _timed(
 ) -> dict[str, Any]:
     """The fields with every time as an instant; those that are none are left out and told of in `faults`."""
     times, lists = _times_of(model)
+    if not times and not lists:
+        return dict(fields)
     made: dict[str, Any] = {}
     for name, value in fields.items():
         if name in times:
@@ -185,10 +202,15 @@ def _timed(
     return made
 
 
+_HOLDERS: Final = frozenset({dict, list})
+"""Types of values that hold others, in what `scrub` gives."""
+
+
 def _without_nulls(value: Any) -> Any:
     """The shop's null and a missing field mean the same: blank. Takes what `scrub` gives: plain dictionaries and lists."""
     if isinstance(value, dict):
-        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+        # Most values hold nothing, and a call for each would be most of the work.
+        return {k: _without_nulls(v) if type(v) in _HOLDERS else v for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return [_without_nulls(v) for v in value]
     return value

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tagline.connectors.dispositions import SHIFT4SHOP
-from tagline.connectors.shift4shop.listing import OWN_TROUBLE, WORTH, find_listed
+from tagline.connectors.shift4shop.listing import OWN_TROUBLE, WORTH, Listing
 from tagline.connectors.shift4shop.models import ShopModel
 from tagline.connectors.shift4shop.models.product import lifted
 from tagline.connectors.shift4shop.paging import MAX_ROWS, all_rows
@@ -232,7 +232,9 @@ def _told(
     """
     addresses = {key: address_of(resource, key) for key in keys}
     asked = {address for address in addresses.values() if address}
-    listed = _listed(store, resource, asked) if search else {}
+    # As targets they were read as a source just before, and what a flow asks for them stands in cassettes: the same each time.
+    orders = store.orders if only is None else Listing()
+    listed = _listed(store, resource, asked, orders) if search else {}
     lists: dict[str, Mapping[Address, Any]] = {}
     for key, address in addresses.items():
         if address is None:
@@ -255,10 +257,12 @@ def _told(
             yield key, error
 
 
-def _listed(store: Store, resource: Resource, asked: Collection[Address]) -> Mapping[Address, Any]:
+def _listed(
+    store: Store, resource: Resource, asked: Collection[Address], orders: Listing
+) -> Mapping[Address, Any]:
     """Those of the asked records that lists hand out for less than single requests."""
     if resource.newest_last:
-        return {Address(n): row for n, row in find_listed(store.wire, {a.own for a in asked}).items()}
+        return {Address(n): row for n, row in orders.find(store.wire, {a.own for a in asked}).items()}
     if resource.owner or len(asked) < WORTH or not _is_list_worth(store, resource, len(asked)):
         return {}
     return {a: row for a, row in all_rows(store, resource, resource.path) if a is not None and a in asked}

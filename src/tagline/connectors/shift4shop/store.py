@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tagline.connectors.shift4shop.listing import Listing
 from tagline.connectors.shift4shop.models import ShopModel
 from tagline.connectors.shift4shop.models.product import lifted
 from tagline.connectors.shift4shop.parse import whole_id
@@ -23,6 +24,8 @@ class Store:
     wire: Wire
     zone: ZoneInfo
     currency: str
+    orders: Listing = field(default_factory=Listing)
+    """Its list of orders, with what is known of it."""
 
 
 @dataclass(frozen=True)
