@@ -29,7 +29,7 @@ from tagline.sandbox.faults import Fault
 from tagline.sandbox.values import Request
 
 REFUSED = {
-    "unknown_sku": ("unknown-sku", "OrderItemList.0.ItemID", "create or activate the product in Dataverse"),
+    "unknown_sku": ("unknown-sku", "OrderItemList.1.ItemID", "create or activate the product in Dataverse"),
     "impossible_total": ("order-total-differs", "OrderAmount", "correct the order in the shop"),
     "unmapped_status": ("status-unmapped", "OrderStatusID", "custom_statuses"),
     "malformed": ("record-malformed", "OrderAmount", "correct the record at its source"),

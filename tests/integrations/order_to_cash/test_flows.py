@@ -208,7 +208,7 @@ def test_an_unknown_or_inactive_product_sets_the_order_aside_before_anything_is_
     assert error.code == "unknown-sku"
     assert "GONE" in error.message
     assert "SKU-1" not in error.message
-    assert [d["field"] for d in error.details] == ["OrderItemList.0.ItemID"]
+    assert [d["field"] for d in error.details] == ["OrderItemList.1.ItemID"]
 
 
 def test_a_row_without_a_sku_is_unknown_too():
