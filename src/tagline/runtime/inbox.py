@@ -238,12 +238,12 @@ def claim(conn: sa.Connection, ids: Sequence[int], holder: str) -> list[InboxRow
 
 
 def release_claims(
-    conn: sa.Connection, integration: str, holders: Sequence[str] | None = None, *, crashed: bool = True
+    conn: sa.Connection, integration: str, holders: Sequence[str], *, crashed: bool = True
 ) -> int:
-    """Give back what these workers, or all, had in hand, counting a death against each row where they died."""
-    held = sa.select(inbox.c.id).where(inbox.c.integration == integration, IN_HAND_ROW)
-    if holders is not None:
-        held = held.where(inbox.c.claimed.in_(holders))
+    """Give back what these workers had in hand, counting a death against each row where they died."""
+    held = sa.select(inbox.c.id).where(
+        inbox.c.integration == integration, inbox.c.claimed.in_(holders), IN_HAND_ROW
+    )
     ids = list(conn.execute(held).scalars())
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
